@@ -5,4 +5,9 @@
 #![forbid(unsafe_code)]
 
 pub mod units;
+pub mod fleet;
+pub mod analysis;
+pub mod strategy;
+pub mod rollout;
+pub mod platform;
 pub mod tui;

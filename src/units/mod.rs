@@ -1,1 +1,17 @@
-//! Units.
+//! What everything is measured in and named by: time, spans, shares, ids, people, and the one error.
+//!
+//! Knows nothing of fleets, files or screens. Known weakness: the ids are plain text inside, so two of the same type
+//! from different fleets compare by their text alone.
+
+mod clean;
+mod ids;
+mod percent;
+mod time;
+mod trouble;
+pub mod yaml;
+
+pub use clean::clean;
+pub use ids::{ClusterId, LegId, Namespace, Person, Region, Revision, RolloutId, Service, Term, Version, WorkloadId};
+pub use percent::Percent;
+pub use time::{Span, Time};
+pub use trouble::{Kind, Place, Trouble};

@@ -1,0 +1,8 @@
+//! Numbers to verdicts: thresholds and the interval for a difference of rates.
+//!
+//! Knows no plan, no clock and no source of numbers. Known weakness: a threshold cannot tell a bad version from a bad minute
+//! that hits both versions; it says `both sick` then and leaves the decision to a person.
+
+mod verdict;
+
+pub use verdict::{Look, Verdict};

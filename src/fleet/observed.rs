@@ -1,0 +1,93 @@
+//! All that is known of one rollout now: complete, the newest wins, and what is missing is unknown.
+
+use super::{Automation, Counts, Flight, Pods, Stuck};
+use crate::units::{LegId, Percent, Revision, Span, Term, Time};
+use std::collections::BTreeMap;
+
+/// Whether a leg's region answers.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// Nothing was heard yet.
+    #[default]
+    Unknown,
+    /// It answers; last heard then.
+    Answers(Time),
+    /// It does not.
+    Silent {
+        /// Since when.
+        since: Time,
+        /// Why, in words.
+        why: String,
+        /// When it is asked again.
+        again: Option<Time>,
+    },
+}
+
+impl Reach {
+    /// Whether it answers.
+    pub fn answers(&self) -> bool {
+        matches!(self, Reach::Answers(_))
+    }
+}
+
+/// One side of a leg as seen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SideSeen {
+    /// Its pods; `None` when unknown.
+    pub pods: Option<Pods>,
+    /// What it did in the last whole interval, and when that ended.
+    pub last: Option<(Time, Span, Counts)>,
+    /// The revision exists in the cluster (its template can be brought back).
+    pub exists: bool,
+}
+
+/// One leg as seen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LegSeen {
+    /// Whether its region answers.
+    pub reach: Reach,
+    /// The stable side.
+    pub old: SideSeen,
+    /// The new side.
+    pub new: SideSeen,
+    /// The revision that the workload's template asks for.
+    pub template: Option<Revision>,
+    /// Traffic asked for the new side, as read back.
+    pub want: Option<Percent>,
+    /// Share of requests that the new side got in the last whole interval; `None` without requests or metrics.
+    pub seen: Option<Percent>,
+    /// Requests per second, both sides.
+    pub load: Option<f64>,
+    /// The fence, as read.
+    pub flight: Option<Flight>,
+    /// The update is paused.
+    pub paused: bool,
+    /// The controller has finished.
+    pub complete: bool,
+    /// Why it does not go on.
+    pub stuck: Option<Stuck>,
+    /// Who else writes here.
+    pub automation: Option<Automation>,
+    /// A right that is missing, in words.
+    pub denied: Option<String>,
+    /// How long pods take from start to ready.
+    pub start_takes: Option<Span>,
+    /// The highest term seen on the fence.
+    pub term: Term,
+}
+
+/// What is known of one rollout now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// When this was put together.
+    pub at: Time,
+    /// Per leg.
+    pub legs: BTreeMap<LegId, LegSeen>,
+}
+
+impl Observed {
+    /// A leg; an unknown one when nothing was seen of it.
+    pub fn leg(&self, id: &LegId) -> std::borrow::Cow<'_, LegSeen> {
+        self.legs.get(id).map_or_else(|| std::borrow::Cow::Owned(LegSeen::default()), std::borrow::Cow::Borrowed)
+    }
+}

@@ -1,0 +1,56 @@
+//! What is out there: one face for the simulator and for Kubernetes.
+//!
+//! Never decides: it carries wishes out, answers asks with facts, and tells what it saw. Known weakness: a wish that was
+//! dropped for a newer one may still land; the fence on the traffic object is what refuses it.
+
+use crate::fleet::Fact;
+use crate::rollout::{Ask, Wish};
+use crate::units::{Revision, RolloutId, Time, Version, WorkloadId};
+use std::future::Future;
+use std::pin::Pin;
+
+/// A wish with everything that carrying it out needs, bound when it was made: the cluster is never read from a selection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// Whose wish it is.
+    pub rollout: RolloutId,
+    /// The workload, with its region.
+    pub workload: WorkloadId,
+    /// The wish.
+    pub wish: Wish,
+    /// The stable revision.
+    pub old: Revision,
+    /// The new revision, once known.
+    pub new: Option<Revision>,
+    /// The container whose image changes.
+    pub container: String,
+    /// The image of the new version.
+    pub image: String,
+    /// What the new version is called.
+    pub version: Version,
+}
+
+/// A question with its workload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// Whose question it is.
+    pub rollout: RolloutId,
+    /// The workload, with its region.
+    pub workload: WorkloadId,
+    /// The question.
+    pub ask: Ask,
+}
+
+/// The platform's face, poll-style: nothing here waits.
+pub trait Platform {
+    /// Wants a state. A newer wish for the same workload and aspect replaces an older one and never waits for its call.
+    fn send(&mut self, now: Time, order: Order);
+    /// The questions that are open now, all of them; what is missing is not asked any more.
+    fn ask(&mut self, now: Time, open: &[Question]);
+    /// The next fact, if there is one.
+    fn poll(&mut self, now: Time) -> Option<Fact>;
+    /// When it wants to be polled next, if time alone can bring something.
+    fn poll_timeout(&self) -> Option<Time>;
+    /// Resolves when there may be something to poll. It only wakes.
+    fn ready(&mut self) -> Pin<Box<dyn Future<Output = ()> + '_>>;
+}
