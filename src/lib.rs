@@ -10,4 +10,5 @@ pub mod analysis;
 pub mod strategy;
 pub mod rollout;
 pub mod platform;
+pub mod cockpit;
 pub mod tui;
