@@ -10,5 +10,6 @@ pub mod analysis;
 pub mod strategy;
 pub mod rollout;
 pub mod journal;
+pub mod settings;
 pub mod platform;
 pub mod tui;

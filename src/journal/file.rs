@@ -112,32 +112,30 @@ impl FileStore {
         Ok(self.dir.join(format!("{id}.{ending}")))
     }
 
-    fn take(&self, rollout: &RolloutId) -> Result<(Log, Back), (Log, String)> {
-        let off = |why: String| (self.read(rollout).unwrap_or_else(|_| Log::empty(rollout)), why);
-        let path = self.path(rollout, "log").map_err(|t| off(t.cause))?;
-        make_dir(&self.dir).map_err(|e| off(format!("{}: {}", self.dir.display(), words(&e))))?;
+    /// Opens and locks a log, or says why it cannot be written.
+    fn take(&self, rollout: &RolloutId) -> Result<(Log, Back), String> {
+        let path = self.path(rollout, "log").map_err(|t| t.cause)?;
+        make_dir(&self.dir).map_err(|e| format!("{}: {}", self.dir.display(), words(&e)))?;
+        let here = |e: io::Error| format!("{}: {}", path.display(), words(&e));
         let new = !path.exists();
-        let file = open_options().read(true).open(&path).map_err(|e| off(format!("{}: {}", path.display(), words(&e))))?;
+        let file = open_options().read(true).open(&path).map_err(here)?;
         // A log that was closed just now may still be in the writer's hands.
-        let locked = file.try_lock().or_else(|e| if self.settled() { file.try_lock() } else { Err(e) });
-        match locked {
+        match file.try_lock().or_else(|e| if self.settled() { file.try_lock() } else { Err(e) }) {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(off("another flightdeck writes this log".into())),
-            Err(TryLockError::Error(e)) => return Err(off(format!("{} cannot be locked: {e}", path.display()))),
+            Err(TryLockError::WouldBlock) => return Err("another flightdeck writes this log".into()),
+            Err(TryLockError::Error(e)) => return Err(format!("{} cannot be locked: {e}", path.display())),
         }
-        let log = read(BufReader::with_capacity(64 << 10, &file), rollout).map_err(|e| off(words(&e)))?;
+        let log = read(BufReader::with_capacity(64 << 10, &file), rollout).map_err(here)?;
         if let Some(fault) = &log.fault {
-            let why = fault.trouble(&path.display().to_string()).to_string();
-            return Err((log, why));
+            return Err(fault.trouble(&path.display().to_string()).to_string());
         }
         if log.torn > 0 {
             tracing::warn!(log = %path.display(), bytes = log.torn, "the last line was unfinished and is cut");
-            file.set_len(log.bytes).map_err(|e| off(words(&e)))?;
+            file.set_len(log.bytes).map_err(here)?;
         }
-        let recorded = Arc::new(Mutex::new(Recorded { upto: log.chain.seq, off: None }));
-        let back =
-            Back { file, path, len: log.bytes, new, unwritten: Vec::new(), given_up: false, upto: log.chain.seq, sync: false, recorded };
-        Ok((log, back))
+        let (len, upto) = (log.bytes, log.chain.seq);
+        let recorded = Arc::new(Mutex::new(Recorded { upto, off: None }));
+        Ok((log, Back { file, path, len, new, unwritten: Vec::new(), given_up: false, upto, sync: false, recorded }))
     }
 
     fn settled(&self) -> bool {
@@ -181,7 +179,8 @@ impl Store for FileStore {
                 let off = self.send(Job::Open(rollout.clone(), Box::new(back))).err();
                 (log, recorded, off)
             }
-            Err((log, why)) => {
+            Err(why) => {
+                let log = self.read(rollout).unwrap_or_else(|_| Log::empty(rollout));
                 let recorded = Recorded { upto: log.chain.seq, off: None };
                 (log, Arc::new(Mutex::new(recorded)), Some(why))
             }
