@@ -302,3 +302,29 @@ impl Plan {
         self.steps.iter().fold(Span::ZERO, |sum, s| sum + s.expected)
     }
 }
+
+impl Gate {
+    /// As documents and `Observed` name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Gate::Verdict => "verdict",
+            Gate::Capacity => "capacity",
+            Gate::Lag => "lag",
+            Gate::Alerts => "alerts",
+            Gate::Freeze => "freeze",
+            Gate::Approval => "approval",
+        }
+    }
+}
+
+impl Step {
+    /// The waypoint's name on the rail: `scale`, `15 %`, `retire`.
+    pub fn label(&self) -> String {
+        match (self.kind, self.weight) {
+            (StepKind::SetWeight, Some(weight)) => weight.to_string(),
+            (StepKind::HealthCheck, _) => "health".into(),
+            (StepKind::WaitReady, _) => "ready".into(),
+            (kind, _) => kind.name().into(),
+        }
+    }
+}
