@@ -2,8 +2,8 @@
 
 use super::{COLORS, FleetSettings, GLYPHS, GRACE, KeySettings, Prometheus, RegionSettings, Settings};
 use crate::fleet::{Protection, Role};
-use crate::units::yaml::{self, Node, Troubles, Value, Written};
 use crate::units::written::{self, Wrong, nearest, quoted};
+use crate::units::yaml::{self, Node, Troubles, Value, Written};
 use crate::units::{Namespace, Region, Span, Trouble, clean};
 use std::fs::File;
 use std::io;
