@@ -278,6 +278,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// By which numbers.
     pub rules: Rules,
+    /// What is allowed and may surprise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl Plan {

@@ -90,6 +90,11 @@ impl Troubles {
     pub fn add(&mut self, trouble: Trouble) {
         if self.found.len() < MOST_TROUBLES { self.found.push(trouble) } else { self.more += 1 }
     }
+    /// What is wrong with another text too.
+    pub fn absorb(&mut self, other: Troubles) {
+        self.more += other.more;
+        other.found.into_iter().for_each(|t| self.add(t));
+    }
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
