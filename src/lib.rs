@@ -9,5 +9,6 @@ pub mod fleet;
 pub mod analysis;
 pub mod strategy;
 pub mod rollout;
+pub mod simulator;
 pub mod platform;
 pub mod tui;
