@@ -12,4 +12,5 @@ pub mod rollout;
 pub mod journal;
 pub mod settings;
 pub mod platform;
+pub mod cockpit;
 pub mod tui;
