@@ -4,6 +4,7 @@
 use clap::Parser;
 use flightdeck::cli::args::JournalCommand;
 use flightdeck::cli::{Cli, Command, completions, finish, journal, man, refuse, strategies};
+use flightdeck::units::{Kind, Place, Trouble};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -25,5 +26,6 @@ fn run(cli: Cli) -> u8 {
         }
         Some(Command::Completions { shell }) => finish(completions::run(shell), false),
         Some(Command::Man) => finish(man::run(&[]), false),
+        _ => finish(Err(vec![Trouble::new(Kind::Internal, Place::named("flightdeck"), "this build has no cockpit", "use a newer one")]), false),
     }
 }
