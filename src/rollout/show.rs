@@ -32,7 +32,7 @@ impl Rollout {
             term: state.term,
             paused: state.paused.is_some(),
             seen: self.seen_share(seen),
-            want: self.share_of(|l| state.legs.get(l).map_or(Percent::ZERO, |s| s.weight)),
+            want: self.want(),
             step: state.step,
             steps: self.step_statuses(&mood, now),
             next: self.next(seen, now),
