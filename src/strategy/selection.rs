@@ -84,6 +84,7 @@ const USUAL: StrategyKind = StrategyKind::BlueGreen;
 pub(super) struct Selected {
     pub kind: Option<StrategyKind>,
     pub origin: Origin,
+    pub place: Place,
     /// What was given, the value that counts first.
     pub given: Vec<Given>,
     /// What was left out, and why.
@@ -116,8 +117,8 @@ pub(super) fn select(sources: &Sources, troubles: &mut Troubles) -> Selected {
             kind.or_else(|| meant().and_then(|name| catalogue::strategy(name).ok()))
         }
     };
-    let origin = named.map_or(Origin::Default, |n| n.origin);
-    let mut selected = Selected { kind, origin, given: Vec::new(), warnings: Vec::new() };
+    let (origin, place) = named.map_or((Origin::Default, Place::default()), |n| (n.origin, n.place()));
+    let mut selected = Selected { kind, origin, place, given: Vec::new(), warnings: Vec::new() };
     if let Some(kind) = kind {
         let annotated = annotations(&sources.annotations, kind, &mut selected.warnings);
         let label = given.iter().position(|g| g.origin == Origin::Label).unwrap_or(given.len());

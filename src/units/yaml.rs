@@ -316,7 +316,10 @@ fn unparsed(text: &str, error: &ScanError) -> Wrong {
             "a second `:` in one line, or a line that is indented too far",
             "one `key: value` a line, all equally far in; quotes around a text with `: `",
         ),
-        _ if info.contains("unexpected end") || info.contains("unexpected eof") => Wrong::new("a quote is not closed", "close it"),
+        _ if info.contains("unexpected end") || info.contains("unexpected eof") || info.contains("indentation in quoted") => {
+            Wrong::new("a quote is not closed", "close it")
+        }
+        _ if info.contains("trailing content") => Wrong::new("something follows a closing quote", "put a comma or a new line between"),
         _ if info.contains("flow") => {
             Wrong::new("a list or map in brackets is not right here", "close each bracket, and put commas between")
         }
