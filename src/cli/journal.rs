@@ -21,7 +21,11 @@ pub fn run(command: &JournalCommand) -> Done {
             let (text, broken) = journal.verify(rollout.as_deref(), *json)?;
             print(&text)?;
             // The JSON has it already.
-            if *json { Ok(broken.first().map_or(0, |trouble| trouble.kind.code())) } else { if broken.is_empty() { Ok(0) } else { Err(broken) } }
+            if *json {
+                Ok(broken.first().map_or(0, |trouble| trouble.kind.code()))
+            } else {
+                if broken.is_empty() { Ok(0) } else { Err(broken) }
+            }
         }
     }
 }
@@ -186,7 +190,9 @@ fn row(store: &FileStore, rollout: RolloutId, practice: bool) -> Result<Row, Tro
             (true, Some(events.len() as u64 + 1), Some(why))
         }
         None => (true, None, None),
-        Some(Fault::Tainted { line, kind }) => (true, Some(*line), Some(format!("an event of kind `{kind}`, which this flightdeck does not know"))),
+        Some(Fault::Tainted { line, kind }) => {
+            (true, Some(*line), Some(format!("an event of kind `{kind}`, which this flightdeck does not know")))
+        }
         Some(Fault::Broken { line, why }) => (false, Some(*line), Some(why.clone())),
         Some(Fault::Newer { line, v }) => (false, Some(*line), Some(format!("has format {v}, which needs a newer flightdeck"))),
     };
