@@ -108,6 +108,12 @@ fn no_request_is_lost_while_a_deployment_that_drains_is_rolled() {
         bed.set_image("order", "shop/order:v43").await;
         bed.until_available("order").await;
         bed.until("requests at the new version", async || (requests(&bed).await > 0).then_some(())).await;
+        let pods: Api<Pod> = bed.api();
+        bed.until("the old pods have drained", async || {
+            let all = pods.list_metadata(&ListParams::default()).await.ok()?.items;
+            all.iter().all(|pod| pod.metadata.deletion_timestamp.is_none()).then_some(())
+        })
+        .await;
         rustix::process::kill_process(rustix::process::Pid::from_child(&load), rustix::process::Signal::TERM).unwrap();
         let report: Value = serde_json::from_slice(&load.wait_with_output().unwrap().stdout).unwrap();
         assert_eq!(report["failed"], 0, "{report}");
@@ -151,13 +157,13 @@ fn an_api_server_that_stops_comes_back_to_the_same_pods() {
         bed.until_available("order").await;
         let before = uids(&bed).await;
         let pod = bed.pods("order").await.remove(0).status.unwrap().pod_ip.unwrap();
-        bed.lab.task("stop-api", &[]);
+        let away = bed.lab.stop_api();
         let deployments: Api<Deployment> = bed.api();
         assert_eq!(code(&deployments.get("order").await.unwrap_err()), None);
         let url = format!("http://{pod}:8080/");
         let report: Value = serde_json::from_str(&bed.lab.task("load", &["--url", &url, "--rps", "50", "--seconds", "1"])).unwrap();
         assert_eq!((&report["ok"], &report["failed"]), (&json!(50), &json!(0)), "pods serve on without an API server");
-        bed.lab.task("start-api", &[]);
+        drop(away);
         assert_eq!(uids(&bed).await, before);
         bed.set_image("order", "shop/order:v43").await;
         bed.until_available("order").await;

@@ -119,6 +119,8 @@ impl Container {
             let since = Timestamp::now();
             let code = match self.spawn() {
                 Ok(mut process) => {
+                    // Held here, because waiting for a process closes its input.
+                    let _lifeline = process.stdin.take();
                     self.view.pid = process.id().unwrap_or_default();
                     self.view.state = State::Running { since };
                     self.say().await;

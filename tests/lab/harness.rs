@@ -44,6 +44,9 @@ pub struct Bed {
     pub client: Client,
 }
 
+/// While this lives, the lab's API server is dead; dropping it brings the API server back.
+pub struct ApiAway<'a>(&'a Lab);
+
 static SHARED: LazyLock<Result<Lab, String>> = LazyLock::new(|| Lab::start(&format!("test-{}", std::process::id())));
 /// Tests that disturb all others (an API server that stops) hold this alone.
 static QUIET: RwLock<()> = RwLock::new(());
@@ -124,7 +127,13 @@ impl Lab {
         Client::try_from(config).unwrap()
     }
 
-    /// The lab's own command line on this lab: `stop-api`, `start-api`, `load` with its options.
+    /// Kills the API server. Tests that do this run with `alone_in_lab`.
+    pub fn stop_api(&self) -> ApiAway<'_> {
+        self.task("stop-api", &[]);
+        ApiAway(self)
+    }
+
+    /// The lab's own command line on this lab, as `load` with its options.
     pub fn command(&self, task: &str, options: &[&str]) -> Command {
         let mut command = Command::new(program());
         command.args([task, "--name", &self.name]).args(options);
@@ -143,6 +152,12 @@ impl Drop for Lab {
     fn drop(&mut self) {
         drop(self.process.stdin.take());
         let _ = self.process.wait();
+    }
+}
+
+impl Drop for ApiAway<'_> {
+    fn drop(&mut self) {
+        self.0.task("start-api", &[]);
     }
 }
 
@@ -176,14 +191,14 @@ impl Bed {
         }
     }
 
-    /// A Deployment of the lab's app and its Service: readiness on `/health` each second, a preStop of 2 s.
+    /// A Deployment of the lab's app and its Service: readiness on `/health` each second, a preStop of 1 s.
     pub async fn deploy(&self, name: &str, replicas: u32, image: &str) {
         let template = json!({
             "metadata": {"labels": {"app": name}},
             "spec": {"containers": [{
                 "name": "app", "image": image, "ports": [{"containerPort": 8080}],
                 "readinessProbe": {"httpGet": {"path": "/health", "port": 8080}, "periodSeconds": 1, "failureThreshold": 1},
-                "lifecycle": {"preStop": {"sleep": {"seconds": 2}}},
+                "lifecycle": {"preStop": {"sleep": {"seconds": 1}}},
             }]},
         });
         let deployment = json!({

@@ -87,7 +87,7 @@ enum Task {
         #[command(flatten)]
         lab: Named,
         #[command(flatten)]
-        load: load::Load,
+        options: load::Options,
     },
     /// The test kubelet (`up` starts it)
     #[command(hide = true)]
@@ -124,10 +124,10 @@ fn main() -> Result<ExitCode> {
             let error = command.args(arguments).env("KUBECONFIG", place.kubeconfig("admin")).exec();
             return Err(error).wrap_err_with(|| format!("starting {program}"));
         }
-        Task::Load { lab, load } => {
+        Task::Load { lab, options } => {
             let place = Place::named(&lab.name)?;
             network::enter(&place)?;
-            println!("{}", block_on(load.run(&place))?);
+            println!("{}", block_on(options.run(&place))?);
         }
         Task::Kubelet(lab) => {
             let place = Place::named(&lab.name)?;

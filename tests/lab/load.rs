@@ -22,6 +22,7 @@ use rand_pcg::Pcg64Mcg;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::control_plane;
@@ -33,7 +34,7 @@ const IN_FLIGHT: usize = 2_000;
 const LATENCIES: usize = 1_000_000;
 
 #[derive(Args)]
-pub struct Load {
+pub struct Options {
     /// Where to send: http://ADDRESS:PORT/PATH; several take turns
     #[arg(long, required_unless_present = "service", conflicts_with = "service")]
     url: Vec<String>,
@@ -61,6 +62,8 @@ pub struct Load {
 type Target = (String, String);
 
 struct Generator {
+    /// The endpoints of a Service are known.
+    aimed: Notify,
     targets: RefCell<Vec<Target>>,
     random: RefCell<Pcg64Mcg>,
     idle: RefCell<HashMap<String, Vec<Connection>>>,
@@ -80,11 +83,12 @@ struct Counts {
     latencies: Vec<f64>,
 }
 
-impl Load {
+impl Options {
     /// Sends for `seconds` and returns the report.
     pub async fn run(&self, place: &Place) -> Result<Value> {
         let targets = self.url.iter().map(|url| target(url)).collect::<Result<Vec<_>>>()?;
         let generator = Rc::new(Generator {
+            aimed: Notify::new(),
             targets: RefCell::new(targets),
             random: RefCell::new(Pcg64Mcg::seed_from_u64(u64::from(std::process::id()))),
             idle: RefCell::default(),
@@ -117,6 +121,9 @@ impl Load {
     }
 
     async fn send_all(&self, generator: &Rc<Generator>) {
+        if self.service.is_some() {
+            generator.aimed.notified().await;
+        }
         let begun = Instant::now();
         let end = begun + Duration::from_secs(self.seconds.into());
         for number in 0.. {
@@ -138,26 +145,32 @@ impl Load {
         let events = watcher::watcher(slices, config);
         pin_mut!(events);
         let mut known: HashMap<String, EndpointSlice> = HashMap::new();
-        loop {
-            match events.next().await {
-                Some(Ok(watcher::Event::Init)) => known.clear(),
-                Some(Ok(watcher::Event::InitApply(slice) | watcher::Event::Apply(slice))) => {
+        let mut is_whole = false;
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(watcher::Event::Init) => {
+                    is_whole = false;
+                    known.clear();
+                }
+                Ok(watcher::Event::InitApply(slice) | watcher::Event::Apply(slice)) => {
                     known.insert(slice.name_any(), slice);
                 }
-                Some(Ok(watcher::Event::Delete(slice))) => {
+                Ok(watcher::Event::Delete(slice)) => {
                     known.remove(&slice.name_any());
                 }
-                Some(Ok(watcher::Event::InitDone)) => {}
-                // The last known targets stay: so does a proxy's table while the API server is away.
-                Some(Err(_)) => {
-                    sleep(Duration::from_millis(300)).await;
-                    continue;
+                Ok(watcher::Event::InitDone) => {
+                    is_whole = true;
+                    generator.aimed.notify_one();
                 }
-                None => bail!("the watch of EndpointSlices ended"),
+                Err(_) => sleep(Duration::from_millis(300)).await,
             }
-            let ready = known.values().flat_map(ready_addresses).map(|address| (address, self.path.clone()));
-            *generator.targets.borrow_mut() = ready.collect();
+            // Until a list is whole the last known targets stay, as a proxy's table does while the API server is away.
+            if is_whole {
+                let ready = known.values().flat_map(ready_addresses).map(|address| (address, self.path.clone()));
+                *generator.targets.borrow_mut() = ready.collect();
+            }
         }
+        bail!("the watch of EndpointSlices ended")
     }
 }
 
