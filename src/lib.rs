@@ -14,3 +14,4 @@ pub mod settings;
 pub mod platform;
 pub mod cockpit;
 pub mod tui;
+pub mod cli;

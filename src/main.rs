@@ -26,6 +26,9 @@ fn run(cli: Cli) -> u8 {
         }
         Some(Command::Completions { shell }) => finish(completions::run(shell), false),
         Some(Command::Man) => finish(man::run(&[]), false),
-        _ => finish(Err(vec![Trouble::new(Kind::Internal, Place::named("flightdeck"), "this build has no cockpit", "use a newer one")]), false),
+        _ => finish(
+            Err(vec![Trouble::new(Kind::Internal, Place::named("flightdeck"), "this build has no cockpit", "use a newer one")]),
+            false,
+        ),
     }
 }

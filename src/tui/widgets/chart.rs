@@ -80,7 +80,8 @@ impl Chart<'_> {
     /// Draws the chart.
     pub fn draw(&self, area: Rect, buf: &mut Buffer, pen: &Pen<'_>) {
         let rows = area.height.saturating_sub(if self.axis { AXIS } else { 0 });
-        let plot = Rect { x: area.x + GUTTER.min(area.width), y: area.y, width: plot_width(area.width).min(self.paper.width), height: rows };
+        let plot =
+            Rect { x: area.x + GUTTER.min(area.width), y: area.y, width: plot_width(area.width).min(self.paper.width), height: rows };
         if plot.is_empty() {
             return;
         }
@@ -191,7 +192,13 @@ impl Chart<'_> {
             for (y, cell) in (plot.y..).zip(&mut cells) {
                 let (mask, bad) = std::mem::take(cell);
                 if mask != 0 {
-                    let role = if self.stale.is_some() { Role::Off } else if bad { Role::Bad } else { curve.role };
+                    let role = if self.stale.is_some() {
+                        Role::Off
+                    } else if bad {
+                        Role::Bad
+                    } else {
+                        curve.role
+                    };
                     pen.put(buf, x, y, pen.set().plot(mask), role);
                 }
             }

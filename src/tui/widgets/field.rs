@@ -138,7 +138,10 @@ mod tests {
         assert_eq!(typed(&[(KeyCode::Home, none), (KeyCode::Delete, none)]).text(), "% error rate");
         assert_eq!(typed(&[(KeyCode::Home, none), (KeyCode::Right, ctrl), (KeyCode::Char('k'), ctrl)]).text(), "2% ");
         assert_eq!(typed(&[(KeyCode::Char('u'), ctrl)]).text(), "");
-        assert_eq!(typed(&[(KeyCode::Left, none), (KeyCode::End, none), (KeyCode::Char('R'), KeyModifiers::SHIFT)]).text(), "2% error rateR");
+        assert_eq!(
+            typed(&[(KeyCode::Left, none), (KeyCode::End, none), (KeyCode::Char('R'), KeyModifiers::SHIFT)]).text(),
+            "2% error rateR"
+        );
     }
 
     #[test]
