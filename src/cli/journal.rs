@@ -7,7 +7,6 @@ use crate::rollout::What;
 use crate::settings::Folders;
 use crate::units::{Kind, Place, RolloutId, Time, Trouble, clean};
 use serde::Serialize;
-use serde_json::json;
 use std::fs::File;
 use std::io::{BufReader, Write};
 
@@ -70,7 +69,7 @@ impl Journal {
         let mut rows = self.rows()?;
         rows.sort_by(|a, b| b.last.cmp(&a.last).then_with(|| a.rollout.cmp(&b.rollout)));
         if as_json {
-            return Ok(format!("{}\n", json!({ "schema": SCHEMA, "rollouts": rows })));
+            return as_json_text(&rows);
         }
         if rows.is_empty() {
             return Ok("no rollout has a log here yet\n".into());
@@ -102,7 +101,7 @@ impl Journal {
         let unreadable = |e: std::io::Error| Trouble::new(Kind::Internal, Place::named(&name), format!("it cannot be read: {e}"), "");
         let file = File::open(&path).map_err(unreadable)?;
         let mut lines = Lines::new(BufReader::new(file), &rollout);
-        let mut line = format!("{}\n", json!({ "schema": SCHEMA, "rollout": rollout })).into_bytes();
+        let mut line = format!("{{\"schema\":\"{SCHEMA}\",\"rollout\":\"{rollout}\"}}\n").into_bytes();
         loop {
             if !written(out.write_all(&line))? {
                 return Ok(0);
@@ -126,7 +125,7 @@ impl Journal {
         };
         let broken: Vec<Trouble> = rows.iter().filter_map(|row| self.trouble(row)).collect();
         if as_json {
-            return Ok((format!("{}\n", json!({ "schema": SCHEMA, "rollouts": rows })), broken));
+            return Ok((as_json_text(&rows)?, broken));
         }
         let says = |row: &Row| {
             let note = row.why.as_ref().map(|why| format!("   line {}: {why}", row.line.unwrap_or_default())).unwrap_or_default();
@@ -167,6 +166,16 @@ impl Journal {
         }
         Ok((&self.real, id))
     }
+}
+
+fn as_json_text(rows: &[Row]) -> Result<String, Trouble> {
+    #[derive(Serialize)]
+    struct All<'a> {
+        schema: &'static str,
+        rollouts: &'a [Row],
+    }
+    let bug = |e| Trouble::new(Kind::Internal, Place::named("JSON"), format!("it cannot be written: {e}"), "report this");
+    serde_json::to_string(&All { schema: SCHEMA, rollouts: rows }).map(|line| line + "\n").map_err(bug)
 }
 
 fn row(store: &FileStore, rollout: RolloutId, practice: bool) -> Result<Row, Trouble> {

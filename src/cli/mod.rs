@@ -19,6 +19,7 @@ use crate::settings::{self, Folders, Settings};
 use crate::units::{Kind, Place, Trouble};
 use args::FleetArgs;
 use serde_json::json;
+use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -66,13 +67,20 @@ fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
+#[derive(Serialize)]
+struct Failed<'a> {
+    error: &'a Trouble,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<&'a [Trouble]>,
+}
+
 /// Says what is wrong, all of it: for people on standard error, for programs as one object on standard output. The exit code
 /// is the first trouble's.
 fn fail(troubles: &[Trouble], json: bool) -> u8 {
     let Some(first) = troubles.first() else { return 0 };
     let text = if json {
-        let all = if troubles.len() > 1 { json!({ "error": first, "errors": troubles }) } else { json!({ "error": first }) };
-        format!("{all}\n")
+        let all = (troubles.len() > 1).then_some(troubles);
+        serde_json::to_string(&Failed { error: first, errors: all }).unwrap_or_default() + "\n"
     } else {
         troubles.iter().map(|trouble| format!("{trouble}\n")).collect()
     };

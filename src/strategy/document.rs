@@ -58,7 +58,7 @@ pub const COMMON: &[Key] = &[
 ];
 
 /// Keys that are read and checked, and change nothing in this version.
-pub(super) const NO_EFFECT: [&str; 4] = ["margin", "tolerate", "forgive", "metrics"];
+pub const NO_EFFECT: [&str; 4] = ["margin", "tolerate", "forgive", "metrics"];
 
 /// A value as somebody gave it, or its default.
 #[derive(Clone, Debug, PartialEq)]
