@@ -10,5 +10,8 @@ pub mod analysis;
 pub mod strategy;
 pub mod rollout;
 pub mod simulator;
+pub mod journal;
+pub mod settings;
 pub mod platform;
+pub mod cockpit;
 pub mod tui;
