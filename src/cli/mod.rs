@@ -18,8 +18,8 @@ pub use args::{Cli, Command};
 use crate::settings::{self, Folders, Settings};
 use crate::units::{Kind, Place, Trouble};
 use args::FleetArgs;
-use serde_json::json;
 use serde::Serialize;
+use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
