@@ -16,3 +16,4 @@ pub mod settings;
 pub mod platform;
 pub mod cockpit;
 pub mod tui;
+pub mod cli;
