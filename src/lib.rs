@@ -9,6 +9,7 @@ pub mod fleet;
 pub mod analysis;
 pub mod strategy;
 pub mod rollout;
+pub mod simulator;
 pub mod journal;
 pub mod settings;
 pub mod platform;

@@ -4,10 +4,14 @@
 
 pub mod args;
 pub mod completions;
+pub mod deploy;
 pub mod doctor;
 pub mod document;
+pub mod flight;
 pub mod journal;
 pub mod man;
+pub mod real;
+pub mod scenario;
 pub mod strategies;
 
 pub use args::{Cli, Command};
@@ -108,6 +112,42 @@ pub fn refuse(error: &clap::Error) -> u8 {
     // A closed pipe is no error here either.
     let _ = error.print();
     if error.use_stderr() { Kind::Usage.code() } else { 0 }
+}
+
+/// Runs what waits, on this thread.
+pub fn paced(work: impl Future<Output = Done>) -> Done {
+    let trouble = |e: io::Error| vec![Trouble::new(Kind::Internal, Place::named("flightdeck"), format!("cannot start: {e}"), "")];
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(trouble)?.block_on(work)
+}
+
+/// Sleeps so long; without a length for ever.
+pub async fn sleep(length: Option<std::time::Duration>) {
+    match length {
+        Some(length) => tokio::time::sleep(length).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// SIGINT, SIGTERM and SIGHUP, for commands that hold when they are told to stop.
+pub struct Signals([tokio::signal::unix::Signal; 3]);
+
+impl Signals {
+    /// Starts to listen.
+    pub fn start() -> Result<Signals, Vec<Trouble>> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let one = |kind| signal(kind).map_err(|e| vec![Trouble::new(Kind::Internal, Place::named("signals"), e.to_string(), "")]);
+        Ok(Signals([one(SignalKind::interrupt())?, one(SignalKind::terminate())?, one(SignalKind::hangup())?]))
+    }
+
+    /// The next one, by name.
+    pub async fn next(&mut self) -> &'static str {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => "interrupted",
+            _ = terminate.recv() => "terminated",
+            _ = hangup.recv() => "the terminal hung up",
+        }
+    }
 }
 
 /// Text in columns, two blanks apart; the last column is as long as it is.

@@ -30,7 +30,7 @@ impl Rollout {
             began: state.began,
             ended: state.ended,
             term: state.term,
-            paused: state.paused.is_some(),
+            paused: state.paused.is_some() || (state.phase == Phase::Watched && seen.legs.values().any(|l| l.paused)),
             seen: self.seen_share(seen),
             want: self.want(),
             step: state.step,
