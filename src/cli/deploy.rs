@@ -36,15 +36,15 @@ pub fn run(args: &DeployArgs) -> Done {
 }
 
 fn launch(world: &mut World, args: &DeployArgs, armed: bool) -> Result<RolloutId, Vec<Trouble>> {
-    let mut options = args.document.options.clone();
+    let mut typed = args.document.clone();
     if args.config.is_none() && args.document.strategy().is_none() {
         if !args.practice.practice {
             let cause = "no strategy and no document";
             return Err(vec![Trouble::new(Kind::Usage, Place::named("deploy"), cause, "give --strategy NAME or -f FILE")]);
         }
-        options.push(("strategy".into(), "canary".into()));
+        typed.options.push(("strategy".into(), "canary".into()));
     }
-    let document = document::read(args.config.as_deref(), &options)?;
+    let document = document::read(args.config.as_deref(), &typed)?;
     let plan = plan(world, &document, args.service.as_deref(), args.practice.practice)?;
     let by = flight::person();
     world.take(world.now(), Intent::Launch { plan: Arc::new(plan), reason: None }, &by, armed).map_err(|t| vec![t])

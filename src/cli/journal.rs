@@ -1,7 +1,7 @@
 //! `flightdeck journal list | export | verify`
 
 use super::args::JournalCommand;
-use super::{Done, SCHEMA, columns, folders, print, written};
+use super::{Done, SCHEMA, columns, folders, json_text, print, written};
 use crate::journal::{Fault, FileStore, Lines, Log, Next, Store};
 use crate::rollout::What;
 use crate::settings::Folders;
@@ -174,8 +174,7 @@ fn as_json_text(rows: &[Row]) -> Result<String, Trouble> {
         schema: &'static str,
         rollouts: &'a [Row],
     }
-    let bug = |e| Trouble::new(Kind::Internal, Place::named("JSON"), format!("it cannot be written: {e}"), "report this");
-    serde_json::to_string(&All { schema: SCHEMA, rollouts: rows }).map(|line| line + "\n").map_err(bug)
+    json_text(&All { schema: SCHEMA, rollouts: rows })
 }
 
 fn row(store: &FileStore, rollout: RolloutId, practice: bool) -> Result<Row, Trouble> {

@@ -5,6 +5,7 @@
 pub mod args;
 pub mod completions;
 pub mod deploy;
+pub mod doctor;
 pub mod document;
 pub mod flight;
 pub mod journal;
@@ -42,6 +43,12 @@ fn written(result: io::Result<()>) -> Result<bool, Vec<Trouble>> {
     }
 }
 
+/// A value as one line of JSON.
+fn json_text(value: &impl Serialize) -> Result<String, Trouble> {
+    let bug = |e| Trouble::new(Kind::Internal, Place::named("JSON"), format!("it cannot be written: {e}"), "report this");
+    serde_json::to_string(value).map(|line| line + "\n").map_err(bug)
+}
+
 /// What a command comes to: its exit code, or what is wrong.
 pub type Done = Result<u8, Vec<Trouble>>;
 
@@ -57,10 +64,14 @@ pub fn folders() -> Result<Folders, Trouble> {
 
 /// The settings: those of the command line, else of `FLIGHTDECK_SETTINGS`, else `config.yaml` where it exists.
 pub fn settings(args: &FleetArgs, folders: &Folders) -> Result<Settings, Vec<Trouble>> {
-    match args.settings.clone().or_else(|| variable("FLIGHTDECK_SETTINGS")) {
-        Some(named) => settings::load(&named, false),
-        None => settings::load(&folders.settings(), true),
-    }
+    let (path, named) = settings_path(args, folders);
+    settings::load(&path, !named)
+}
+
+/// Which file has the settings, and whether somebody named it.
+fn settings_path(args: &FleetArgs, folders: &Folders) -> (PathBuf, bool) {
+    let named = args.settings.clone().or_else(|| variable("FLIGHTDECK_SETTINGS"));
+    named.map_or_else(|| (folders.settings(), false), |path| (path, true))
 }
 
 fn variable(name: &str) -> Option<PathBuf> {
