@@ -20,7 +20,6 @@ use crate::settings::{self, Folders, Settings};
 use crate::units::{Kind, Place, Trouble};
 use args::FleetArgs;
 use serde::Serialize;
-use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
