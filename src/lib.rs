@@ -9,5 +9,8 @@ pub mod fleet;
 pub mod analysis;
 pub mod strategy;
 pub mod rollout;
+pub mod journal;
+pub mod settings;
 pub mod platform;
+pub mod cockpit;
 pub mod tui;

@@ -1,7 +1,7 @@
 //! All that is known of one rollout now: complete, the newest wins, and what is missing is unknown.
 
 use super::{Automation, Counts, Flight, Pods, Stuck};
-use crate::units::{LegId, Percent, Revision, Span, Term, Time};
+use crate::units::{LegId, Percent, Revision, Span, Time};
 use std::collections::BTreeMap;
 
 /// Whether a leg's region answers.
@@ -33,6 +33,8 @@ impl Reach {
 /// One side of a leg as seen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SideSeen {
+    /// Its revision, once it is known.
+    pub revision: Option<Revision>,
     /// Its pods; `None` when unknown.
     pub pods: Option<Pods>,
     /// What it did in the last whole interval, and when that ended.
@@ -72,8 +74,10 @@ pub struct LegSeen {
     pub denied: Option<String>,
     /// How long pods take from start to ready.
     pub start_takes: Option<Span>,
-    /// The highest term seen on the fence.
-    pub term: Term,
+    /// The old side's error rate before the rollout began, a part of one.
+    pub rate_before: Option<f64>,
+    /// What the last check said, in words: `too few: 12 of 30 requests`.
+    pub says: Option<String>,
 }
 
 /// What is known of one rollout now.
@@ -81,6 +85,8 @@ pub struct LegSeen {
 pub struct Observed {
     /// When this was put together.
     pub at: Time,
+    /// Gates that something outside opens: open, or closed and why. What is missing is unknown and counts as closed.
+    pub gates: BTreeMap<String, Result<(), String>>,
     /// Per leg.
     pub legs: BTreeMap<LegId, LegSeen>,
 }

@@ -166,12 +166,10 @@ pub enum What {
         /// So many times in a row now.
         nth: u32,
     },
-    /// Not every pod is well.
+    /// Pods began to be ill; said once until they are well again.
     HealthFailed {
         /// Of which leg.
         leg: LegId,
-        /// So many times in a row now.
-        nth: u32,
         /// In words.
         why: String,
     },

@@ -95,8 +95,6 @@ pub enum Input<'a> {
         /// Whether asking again can help.
         may_heal: bool,
     },
-    /// The time that `poll_timeout` named has come.
-    Tick,
 }
 
 /// Why the engine does not do what was asked. Nothing changed.

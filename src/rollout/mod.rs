@@ -4,12 +4,24 @@
 //! `apply` is the only writer, live and in replay; `wishes`, `asks` and `status` are derived. Known weakness: it believes
 //! what it is told, so a platform that lies about ready pods can make it move too much.
 
+mod back;
+mod capacity;
+mod compile;
+mod decide;
 mod event;
+mod forward;
 mod input;
+mod press;
+mod show;
+mod state;
 mod status;
+mod watched;
 mod wish;
+mod wishes;
 
 pub use event::{By, Event, RollbackCause, What};
 pub use input::{Input, Refusal, Verb};
+pub use state::{Phase, Rollout};
 pub use status::{BackStatus, LegMood, LegStatus, Mood, Move, Proof, Readiness, RollbackKind, RollbackPlan, Status, StepState, StepStatus};
+pub use watched::watch;
 pub use wish::{Ask, Want, Wish, WishKey};

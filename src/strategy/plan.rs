@@ -278,6 +278,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// By which numbers.
     pub rules: Rules,
+    /// What is allowed and may surprise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl Plan {
@@ -300,5 +303,31 @@ impl Plan {
     /// How long all steps are expected to take.
     pub fn expected(&self) -> Span {
         self.steps.iter().fold(Span::ZERO, |sum, s| sum + s.expected)
+    }
+}
+
+impl Gate {
+    /// As documents and `Observed` name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Gate::Verdict => "verdict",
+            Gate::Capacity => "capacity",
+            Gate::Lag => "lag",
+            Gate::Alerts => "alerts",
+            Gate::Freeze => "freeze",
+            Gate::Approval => "approval",
+        }
+    }
+}
+
+impl Step {
+    /// The waypoint's name on the rail: `scale`, `15 %`, `retire`.
+    pub fn label(&self) -> String {
+        match (self.kind, self.weight) {
+            (StepKind::SetWeight, Some(weight)) => weight.to_string(),
+            (StepKind::HealthCheck, _) => "health".into(),
+            (StepKind::WaitReady, _) => "ready".into(),
+            (kind, _) => kind.name().into(),
+        }
     }
 }

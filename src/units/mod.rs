@@ -8,6 +8,7 @@ mod ids;
 mod percent;
 mod time;
 mod trouble;
+pub mod written;
 pub mod yaml;
 
 pub use clean::clean;

@@ -1,0 +1,386 @@
+//! One immutable picture of everything: what the screen draws, `status --json` prints and a later API serves.
+
+use crate::analysis::Verdict;
+use crate::fleet::{Protection, Role};
+use crate::rollout::{Phase, Status};
+use crate::units::{LegId, Percent, Region, RolloutId, Service, Span, Term, Time, Version, WorkloadId};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// The length of one chart point: a dot of braille is 5 s, a column 10 s.
+pub const DOT: Span = Span::secs(5);
+
+/// One chart point of one side: what was counted in the 5 s that ended then.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Dot {
+    /// Requests counted.
+    pub requests: f64,
+    /// Of those, failed.
+    pub errors: f64,
+    /// The 99th percentile of latency in milliseconds, where it is measured.
+    pub p99: Option<f64>,
+}
+
+/// The curves of one leg, or of all legs together. Where a time has no dot there is a gap.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Curves {
+    /// The old side, 5 s a dot, oldest first; the time is the end of the interval.
+    pub old: Vec<(Time, Dot)>,
+    /// The new side.
+    pub new: Vec<(Time, Dot)>,
+}
+
+/// The share of the new side over time while moving back, one value per sample (0.5 to 1 s), oldest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Moves {
+    /// Share of requests seen on the new side.
+    pub seen: Vec<(Time, Percent)>,
+    /// Share asked for; a change of it is a step in the curve.
+    pub want: Vec<(Time, Percent)>,
+    /// Errors of all traffic, a part of one.
+    pub errors: Vec<(Time, f64)>,
+}
+
+/// What one side did in the last check window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SideView {
+    /// Requests per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load: Option<f64>,
+    /// Requests in the window.
+    pub requests: f64,
+    /// Of those, failed.
+    pub errors: f64,
+    /// Errors per request; absent without requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// p50, p95, p99 in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency: Option<[f64; 3]>,
+}
+
+/// What the numbers say so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerdictView {
+    /// The word.
+    pub verdict: Verdict,
+    /// New minus old, in points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub difference: Option<f64>,
+    /// Newcombe's 95 % interval of it, in points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<(f64, f64)>,
+    /// New minus old p99, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99_difference: Option<f64>,
+    /// Requests counted on the new side so far.
+    pub requests: f64,
+    /// Requests that failed on the new side so far.
+    pub failed: f64,
+    /// In words, where there is something to say.
+    pub says: String,
+    /// The next check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_check: Option<Time>,
+    /// Whether anything counts requests here at all: without it nothing is zero.
+    pub measured: bool,
+}
+
+/// One leg's numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LegView {
+    /// Which.
+    pub id: LegId,
+    /// The old side.
+    pub old: SideView,
+    /// The new side.
+    pub new: SideView,
+    /// Its curves.
+    #[serde(skip)]
+    pub curves: Arc<Curves>,
+}
+
+/// One line of what happened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Note {
+    /// When, in fleet time.
+    pub at: Time,
+    /// What kind of news.
+    pub sign: Sign,
+    /// Whose: a service or a region.
+    pub subject: Arc<str>,
+    /// The news; the part that carries the meaning comes first.
+    pub text: String,
+    /// What is said beside it, dim.
+    pub aside: String,
+    /// Of which rollout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutId>,
+}
+
+/// The sign of a note (look.md section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sign {
+    /// `●` ok.
+    Ok,
+    /// `✓` done, passed.
+    Done,
+    /// `◆` moves.
+    Moves,
+    /// `▸` launched.
+    Launched,
+    /// `▲` look.
+    Look,
+    /// `✗` fails.
+    Fails,
+    /// `■` held.
+    Held,
+    /// `←` back.
+    Back,
+    /// `?` unknown.
+    Unknown,
+    /// No sign.
+    Plain,
+}
+
+/// Whether a rollout's log is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordView {
+    /// Why not, where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_recorded: Option<String>,
+}
+
+/// A rollout with its numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutView {
+    /// What the engine says.
+    #[serde(flatten)]
+    pub status: Status,
+    /// Where it is in its life.
+    #[serde(skip)]
+    pub phase: Phase,
+    /// All legs together, the old side.
+    pub old: SideView,
+    /// All legs together, the new side.
+    pub new: SideView,
+    /// Per leg.
+    #[serde(rename = "measured")]
+    pub legs: Vec<LegView>,
+    /// What the numbers say.
+    pub verdict: VerdictView,
+    /// All legs together.
+    #[serde(skip)]
+    pub curves: Arc<Curves>,
+    /// While it moves back, and after.
+    #[serde(skip)]
+    pub moves: Option<Arc<Moves>>,
+    /// What happened, newest first, at most 100.
+    pub notes: Vec<Note>,
+    /// Requests that failed on the new side since it began to fail, and since when; for the strip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_since: Option<(Time, f64)>,
+    /// The log.
+    #[serde(flatten)]
+    pub record: RecordView,
+}
+
+/// A region.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegionView {
+    /// Its name.
+    pub name: Region,
+    /// What it is for, where the settings say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Its share of all requests, where they are counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<Percent>,
+    /// Whether it answers.
+    pub state: RegionState,
+    /// The server's version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// When it was last heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Time>,
+    /// Objects that could not be read, and the last reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<(u64, String)>,
+    /// What the user may not do here, in words.
+    pub denied: Vec<String>,
+}
+
+/// Whether a region answers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "state")]
+pub enum RegionState {
+    /// Asked since then, no answer yet.
+    Connecting {
+        /// Since when.
+        since: Time,
+    },
+    /// It answers.
+    Answers,
+    /// It does not.
+    Silent {
+        /// Since when.
+        since: Time,
+        /// Why.
+        why: String,
+        /// When it is asked again.
+        again: Time,
+    },
+}
+
+/// A service in one region.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cell {
+    /// The workload.
+    pub workload: WorkloadId,
+    /// The version that serves, or served before the update.
+    pub version: Version,
+    /// The version it moves to, and its share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<(Version, Percent)>,
+    /// How it goes.
+    pub mood: CellMood,
+    /// What to say: `image pull denied`, `drift`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Since when it differs from the other regions with nothing in flight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift_since: Option<Time>,
+    /// Ready pods, and asked for.
+    pub pods: (u32, u32),
+    /// The rollout that moves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutId>,
+}
+
+/// How a service goes in one region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CellMood {
+    /// One version, healthy.
+    Calm,
+    /// Moves, well.
+    Moves,
+    /// Look at it.
+    Look,
+    /// Held.
+    Held,
+    /// Fails.
+    Fails,
+    /// Runs another version than the other regions.
+    Drift,
+    /// Its region is silent: the last that was known.
+    Unknown,
+}
+
+/// A service over all regions.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceView {
+    /// Which.
+    pub service: Service,
+    /// One per region, in the order of `Snapshot::regions`; `None`: not there.
+    pub cells: Vec<Option<Cell>>,
+    /// All regions and versions together, the last 10 s.
+    pub numbers: SideView,
+    /// Versions that can be launched, newest first.
+    pub versions: Vec<Version>,
+}
+
+/// Replication of one kind of data, the worst region's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LagView {
+    /// `orders`, `users`, ...
+    pub data: String,
+    /// Into which region.
+    pub region: Region,
+    /// How far behind.
+    #[serde(rename = "lagSeconds")]
+    pub lag: Span,
+    /// How far it may be.
+    #[serde(rename = "promiseSeconds")]
+    pub promise: Span,
+}
+
+/// Everything.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// Fleet time.
+    pub now: Time,
+    /// The fleet's name.
+    pub fleet: Arc<str>,
+    /// On the simulator.
+    pub practice: bool,
+    /// Whether it needs arming.
+    pub protection: Protection,
+    /// Nothing may be changed from here.
+    pub readonly: bool,
+    /// How long `R` waits, in hand time.
+    #[serde(rename = "graceSeconds")]
+    pub grace: Span,
+    /// All regions.
+    pub regions: Vec<RegionView>,
+    /// All services, by name.
+    pub services: Vec<ServiceView>,
+    /// All rollouts in flight, and those that ended a short time ago; the one that needs a person most first.
+    pub rollouts: Vec<RolloutView>,
+    /// What happened, newest first, at most 200.
+    pub notes: Vec<Note>,
+    /// Replication, where something tells about it.
+    pub lags: Vec<LagView>,
+    /// The highest term seen anywhere; a display fact.
+    pub term: Term,
+    /// The last change that was seen, where one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_change: Option<Time>,
+}
+
+impl RolloutView {
+    /// Whether it is still on its way (a rollback that can be undone counts as ended).
+    pub fn in_flight(&self) -> bool {
+        !matches!(self.phase, Phase::Promoted | Phase::RolledBack | Phase::Back)
+    }
+}
+
+impl Snapshot {
+    /// How many rollouts are failing.
+    pub fn failing(&self) -> usize {
+        self.rollouts.iter().filter(|r| r.status.mood.need() == 0).count()
+    }
+    /// How many need a person.
+    pub fn need_you(&self) -> usize {
+        self.rollouts.iter().filter(|r| r.status.mood.needs_person()).count()
+    }
+    /// How many are in flight.
+    pub fn in_flight(&self) -> usize {
+        self.rollouts.iter().filter(|r| r.in_flight()).count()
+    }
+    /// Clusters that answer, of all.
+    pub fn clusters(&self) -> (usize, usize) {
+        (self.regions.iter().filter(|r| r.state == RegionState::Answers).count(), self.regions.len())
+    }
+    /// How old the oldest data shown is, of the regions that answer.
+    pub fn data_age(&self) -> Option<Span> {
+        self.regions.iter().filter(|r| r.state == RegionState::Answers).filter_map(|r| r.heard).min().map(|at| self.now.since(at))
+    }
+    /// One rollout.
+    pub fn rollout(&self, id: &RolloutId) -> Option<&RolloutView> {
+        self.rollouts.iter().find(|r| r.status.id == *id)
+    }
+}

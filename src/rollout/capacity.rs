@@ -1,0 +1,50 @@
+//! How many pods a share of the traffic needs, and what ready pods can carry (design section 3, "Capacity").
+
+use super::state::Rollout;
+use crate::fleet::{LegSeen, Pods};
+use crate::strategy::PlanLeg;
+use crate::units::{LegId, Percent};
+
+/// Load now against load at launch, where both are measured: between 0.5 and 3. Within a fifth it counts as unchanged:
+/// requests come at random, pods have that much room, and a way back must not look slow because of noise.
+fn load_factor(leg: &PlanLeg, seen: &LegSeen) -> f64 {
+    match (leg.load, seen.load) {
+        (Some(then), Some(now)) if then > 0.0 => {
+            let factor = (now / then).clamp(0.5, 3.0);
+            if (factor - 1.0).abs() <= 0.2 { 1.0 } else { factor }
+        }
+        _ => 1.0,
+    }
+}
+
+/// Pods that a share of a leg's traffic needs: `ceil(base x share)`, at least 1; nothing for no share.
+pub(super) fn need(leg: &PlanLeg, seen: &LegSeen, share: Percent) -> u32 {
+    if share == Percent::ZERO {
+        return 0;
+    }
+    let pods = f64::from(leg.base) * load_factor(leg, seen) * share.share();
+    ((pods - 1e-9).ceil() as u32).max(1)
+}
+
+/// The largest share that a side's ready pods may carry. Unknown pods carry nothing.
+pub(super) fn carries(leg: &PlanLeg, seen: &LegSeen, pods: Option<&Pods>) -> Percent {
+    let all = f64::from(leg.base.max(1)) * load_factor(leg, seen);
+    Percent::floor_share(pods.map_or(0.0, |p| f64::from(p.ready)) / all)
+}
+
+/// The share that the new side of a leg may be given now: what its ready pods can carry of `share`.
+pub(super) fn carries_share(leg: &PlanLeg, seen: &LegSeen, share: Percent) -> bool {
+    seen.new.pods.as_ref().is_some_and(|p| p.ready >= need(leg, seen, share))
+}
+
+impl Rollout {
+    /// The least share that a leg's new side can be brought to with the old side's pods that are ready.
+    ///
+    /// Where pods cannot be counted at all the traffic goes back whole: standing still on a failing version is no safer.
+    pub(super) fn least(&self, leg: &LegId, seen: &LegSeen) -> Percent {
+        match (self.plan.leg(leg), &seen.old.pods) {
+            (Some(plan), Some(pods)) => carries(plan, seen, Some(pods)).rest(),
+            _ => Percent::ZERO,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Updates that somebody else started, derived from what the cluster shows: no log, and nothing is written.
+
+use super::event::By;
+use super::state::Rollout;
+use crate::fleet::Workload;
+use crate::strategy::{Amount, Compensation, Gate, Plan, PlanLeg, Reversible, Route, Rules, Step, StepKind, StrategyKind};
+use crate::units::{LegId, Percent, RolloutId, Span};
+use std::sync::Arc;
+
+/// How long pods take to start where nobody has seen it.
+const START: Span = Span::secs(30);
+
+/// The update that rows of one service (one per region) are in, if they are: all rows that move to the same version.
+///
+/// The rows must be of one service; those that do not move are left out.
+pub fn watch(rows: &[&Workload]) -> Option<Rollout> {
+    let moving: Vec<&&Workload> = rows.iter().filter(|w| w.moves() && w.revision(&w.template).is_some()).collect();
+    let first = moving.iter().max_by_key(|w| w.changed)?;
+    let to = first.revision(&first.template)?.version.clone();
+    let same: Vec<&&&Workload> = moving.iter().filter(|w| w.revision(&w.template).is_some_and(|r| r.version == to)).collect();
+    let legs: Vec<PlanLeg> = same.iter().map(|w| leg(w)).collect();
+    let ids: Vec<LegId> = legs.iter().map(|l| l.id.clone()).collect();
+    let (surge, unavailable) = first.rolling.unwrap_or((1, 0));
+    let began = same.iter().map(|w| w.changed).min()?;
+    let by = first.changed_by.clone().map_or(By::Plan, By::Person);
+    let id = RolloutId::new(format!("{}-{}", first.service, first.template));
+    let takes = legs.iter().map(|l| Span(l.start_takes.0 * u64::from(l.base.div_ceil((surge + unavailable).max(1))))).max()?;
+    let plan = Plan {
+        service: first.service.clone(),
+        strategy: StrategyKind::Rolling,
+        to,
+        steps: vec![
+            step(StepKind::SetWeight, &ids, Some(Percent::ALL), takes, Compensation::TemplateBack),
+            step(StepKind::WaitReady, &ids, None, START, Compensation::TemplateBack),
+        ],
+        legs,
+        rules: rules(surge, unavailable),
+        warnings: Vec::new(),
+    };
+    let arrived = same.iter().all(|w| w.revisions.iter().all(|r| r.revision == w.template || r.pods.exist == 0));
+    Some(Rollout::watched(id, Arc::new(plan), usize::from(arrived), began, by))
+}
+
+fn leg(row: &Workload) -> PlanLeg {
+    let old = stable(row);
+    let new = row.revision(&row.template);
+    let (container, image) = new.and_then(|r| changed_image(r, old)).unwrap_or_default();
+    PlanLeg {
+        id: LegId::new(row.id.region.as_str()),
+        region: row.id.region.clone(),
+        workload: row.id.clone(),
+        wave: 0,
+        old: old.map_or_else(|| "".into(), |r| r.revision.clone()),
+        old_version: old.map_or_else(|| "?".into(), |r| r.version.clone()),
+        new: Some(row.template.clone()),
+        container,
+        image,
+        route: Route::Pods,
+        base: row.replicas.max(1),
+        load: None,
+        drains: row.drains,
+        start_takes: row.start_takes.unwrap_or(START),
+    }
+}
+
+/// The target of a rollback: of an update in flight the older revision with most ready pods; else the newest that was
+/// seen healthy; else the next older one (design section 3).
+pub(crate) fn stable(row: &Workload) -> Option<&crate::fleet::RevisionSeen> {
+    let older = || row.revisions.iter().filter(|r| r.revision != row.template);
+    let running = older().filter(|r| r.pods.ready > 0).max_by_key(|r| (r.pods.ready, r.created));
+    running.or_else(|| older().filter(|r| r.seen_healthy).max_by_key(|r| r.created)).or_else(|| older().max_by_key(|r| r.created))
+}
+
+fn changed_image(new: &crate::fleet::RevisionSeen, old: Option<&crate::fleet::RevisionSeen>) -> Option<(String, String)> {
+    let differs = |i: &&(String, String)| old.is_none_or(|o| !o.images.contains(i));
+    new.images.iter().find(differs).or(new.images.first()).cloned()
+}
+
+fn step(kind: StepKind, legs: &[LegId], weight: Option<Percent>, expected: Span, compensation: Compensation) -> Step {
+    Step {
+        kind,
+        wave: 0,
+        legs: legs.to_vec(),
+        weight,
+        hold: None,
+        gates: vec![Gate::Capacity],
+        expected,
+        compensation,
+        reversible: Reversible::Gradual,
+    }
+}
+
+fn rules(surge: u32, unavailable: u32) -> Rules {
+    Rules {
+        health_check_path: "/health".into(),
+        // Somebody else's update has its own rules: ours must not roll it back.
+        health_check_timeout: Span::secs(100 * 365 * 86_400),
+        limits: Vec::new(),
+        rollback_window: Span::mins(15),
+        progress_deadline: Span::secs(100 * 365 * 86_400),
+        check_interval: Span::secs(10),
+        window: Span::mins(1),
+        least_requests: 30,
+        failures_in_a_row: 3,
+        healthy_in_a_row: 3,
+        max_surge: Amount::Pods(surge),
+        max_unavailable: Amount::Pods(unavailable),
+        cleanup_old_versions: false,
+    }
+}
