@@ -31,11 +31,10 @@ impl Need {
     }
 }
 
-const PATCH: Need = Need { verb: "patch", group: "apps", resource: "deployments", subresource: "" };
-const SCALE: Need = Need { verb: "patch", group: "apps", resource: "deployments", subresource: "scale" };
+pub(super) const PATCH: Need = Need { verb: "patch", group: "apps", resource: "deployments", subresource: "" };
 
-/// What driving a plain Deployment needs.
-const WRITES: [(WriteRight, Need); 2] = [(WriteRight::PatchWorkload, PATCH), (WriteRight::Scale, SCALE)];
+/// What driving a plain Deployment needs: a rolling update scales nothing.
+const WRITES: [(WriteRight, Need); 1] = [(WriteRight::PatchWorkload, PATCH)];
 
 /// Asks for the rights in each namespace and tells them. What cannot be asked is not told.
 pub(super) async fn ask(line: Arc<Line>, region: Region, namespaces: Vec<String>, facts: mpsc::Sender<Fact>) {
@@ -93,11 +92,12 @@ pub(super) async fn may(line: &Line, need: Need, namespace: &str) -> Result<bool
 
 #[cfg(test)]
 mod tests {
-    use super::{PATCH, SCALE};
+    use super::{Need, PATCH};
 
     #[test]
     fn rights_are_named_as_a_person_would_ask_for_them() {
         assert_eq!(PATCH.words("shop"), "patch deployments in namespace shop");
-        assert_eq!(SCALE.words(""), "patch deployments/scale in all namespaces");
+        let proxy = Need { verb: "get", group: "", resource: "pods", subresource: "proxy" };
+        assert_eq!(proxy.words(""), "get pods/proxy in all namespaces");
     }
 }

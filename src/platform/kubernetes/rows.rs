@@ -161,7 +161,8 @@ fn start_takes(sets: &[SetParts]) -> Option<Span> {
         let mut took: Vec<Span> =
             s.pods.iter().filter(|(p, _)| p.restarts == 0).filter_map(|(p, _)| Some(p.ready_at?.since(p.created))).collect();
         took.sort_unstable();
-        took.get(took.len() / 2).copied()
+        // The stamps are whole seconds.
+        took.get(took.len() / 2).map(|t| (*t).max(Span::secs(1)))
     })
 }
 
