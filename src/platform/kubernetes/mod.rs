@@ -7,6 +7,8 @@
 mod automation;
 mod connection;
 mod credentials;
+mod deployment;
+mod hands;
 mod index;
 mod kubeconfig;
 mod objects;
@@ -24,6 +26,7 @@ use super::{Order, Platform, Question};
 use crate::fleet::Fact;
 use crate::units::{Kind, Namespace, Place, Region, Time, Trouble};
 use connection::{Context, Line};
+use hands::{Hands, Inbox};
 use sights::Sights;
 use std::collections::HashMap;
 use std::future::Future;
@@ -51,6 +54,8 @@ pub struct RegionSpec {
 pub struct KubernetesPlatform {
     facts: mpsc::Receiver<Fact>,
     next: Option<Fact>,
+    inbox: Arc<Inbox>,
+    open: tokio::sync::watch::Sender<Arc<[Question]>>,
     /// Dropped, they end the threads.
     _stop: Vec<oneshot::Sender<()>>,
 }
@@ -62,11 +67,15 @@ impl KubernetesPlatform {
         let (tell, facts) = mpsc::channel(WAY);
         let sights = Sights::new();
         let mut shared: HashMap<&str, Arc<Context>> = HashMap::new();
-        let mut watchers = Vec::new();
+        let (mut watchers, mut lines) = (Vec::new(), HashMap::new());
         for spec in regions {
             let context = shared.entry(&spec.context).or_insert_with(|| Context::new(contexts.clone(), &spec.context));
+            lines.insert(spec.name.clone(), Line::new(context.clone()));
             watchers.push(Watcher::new(spec.clone(), Line::new(context.clone()), tell.clone(), sights.clone()));
         }
+        let inbox = Arc::new(Inbox::default());
+        let open = tokio::sync::watch::channel(Arc::from([])).0;
+        let hands = Hands { lines, sights, facts: tell, inbox: inbox.clone(), open: open.subscribe() };
         let eyes = thread("flightdeck-eyes", move || async move {
             let mut tasks = tokio::task::JoinSet::new();
             for watcher in watchers {
@@ -74,7 +83,8 @@ impl KubernetesPlatform {
             }
             while tasks.join_next().await.is_some() {}
         })?;
-        Ok(KubernetesPlatform { facts, next: None, _stop: vec![eyes] })
+        let hands = thread("flightdeck-hands", move || hands.run())?;
+        Ok(KubernetesPlatform { facts, next: None, inbox, open, _stop: vec![eyes, hands] })
     }
 }
 
@@ -100,8 +110,18 @@ fn thread<F: Future<Output = ()>>(name: &str, work: impl FnOnce() -> F + Send + 
 }
 
 impl Platform for KubernetesPlatform {
-    fn send(&mut self, _now: Time, _order: Order) {}
-    fn ask(&mut self, _now: Time, _open: &[Question]) {}
+    fn send(&mut self, _now: Time, order: Order) {
+        self.inbox.put(order);
+    }
+    fn ask(&mut self, _now: Time, open: &[Question]) {
+        self.open.send_if_modified(|before| {
+            let changed = **before != *open;
+            if changed {
+                *before = Arc::from(open);
+            }
+            changed
+        });
+    }
     fn poll(&mut self, _now: Time) -> Option<Fact> {
         self.next.take().or_else(|| self.facts.try_recv().ok())
     }

@@ -92,14 +92,14 @@ impl Sights {
         }
         receiver
     }
-    /// Whether somebody follows a workload.
-    pub(super) fn is_followed(&self, id: &WorkloadId) -> bool {
+    /// Whether a sight is wanted: somebody follows the workload, or it moves and a rollback may come.
+    pub(super) fn wants(&self, id: &WorkloadId) -> bool {
         let mut inner = self.lock();
-        let followed = inner.followed.get(id).is_some_and(|s| s.receiver_count() > 0);
-        if !followed {
+        let wanted = inner.moving.contains(id) || inner.followed.get(id).is_some_and(|s| s.receiver_count() > 0);
+        if !wanted {
             inner.followed.remove(id);
         }
-        followed
+        wanted
     }
     /// The workloads of a region that somebody follows and that have no sight yet.
     pub(super) fn unseen(&self, region: &Region) -> Vec<WorkloadId> {
@@ -109,9 +109,9 @@ impl Sights {
     }
     /// A newer sight.
     pub(super) fn publish(&self, sight: Sight) {
-        if let Some(sender) = self.lock().followed.get(&sight.row.id) {
-            sender.send_replace(Some(Arc::new(sight)));
-        }
+        let mut inner = self.lock();
+        let sender = inner.followed.entry(sight.row.id.clone()).or_insert_with(|| watch::channel(None).0);
+        sender.send_replace(Some(Arc::new(sight)));
     }
     /// Whether a workload moves.
     pub(super) fn set_moving(&self, id: &WorkloadId, moves: bool) {

@@ -282,11 +282,10 @@ impl Watcher {
                 live.again.insert(uid, again);
             }
             self.sights.set_moving(&row.id, row.moves());
-            let followed = self.sights.is_followed(&row.id);
-            if followed && let Some(sight) = self.index.sight(uid, row.clone()) {
+            if self.sights.wants(&row.id)
+                && let Some(sight) = self.index.sight(uid, row.clone())
+            {
                 self.sights.publish(sight);
-            }
-            if followed || row.moves() {
                 templates::prepare(&mut live.templates, &mut live.aside, &self.line, &self.sights, &row);
             }
             if self.told.get(&row.id) != Some(&row) {
