@@ -10,9 +10,10 @@ pub mod document;
 pub mod flight;
 pub mod journal;
 pub mod man;
-pub mod real;
 pub mod scenario;
+pub mod status;
 pub mod strategies;
+pub mod verb;
 
 pub use args::{Cli, Command};
 
