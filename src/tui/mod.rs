@@ -1,1 +1,13 @@
 //! The screen.
+//!
+//! `theme` and `glyphs` say how roles and signs look on this terminal, `pen` draws them, `widgets` are the parts that panes are
+//! made of, `format` writes numbers, `writer` and `terminal` bring a frame to the terminal and keys back.
+
+pub mod format;
+pub mod glyphs;
+pub mod input;
+pub mod pen;
+pub mod terminal;
+pub mod theme;
+pub mod widgets;
+pub mod writer;

@@ -1,0 +1,32 @@
+//! One line of news at the right, in the row above the key bar.
+
+use crate::tui::glyphs::Sign;
+use crate::tui::pen::{Bit, Pen, sign, text, width};
+use crate::tui::theme::Role;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// What happened, with its sign.
+#[derive(Clone, Debug)]
+pub struct Toast<'a> {
+    /// Done, look, failing.
+    pub sign: Sign,
+    /// The words.
+    pub words: Vec<Bit<'a>>,
+}
+
+impl Toast<'_> {
+    /// Draws the line at the right of the first row of `area`.
+    pub fn draw(&self, area: Rect, buf: &mut Buffer, pen: &Pen<'_>) {
+        let most = area.width.saturating_sub(4);
+        let mut bits = vec![sign(self.sign), text(" ")];
+        bits.extend(self.words.iter().cloned());
+        let wide = width(&bits).min(most);
+        let x = area.right().saturating_sub(wide + 3);
+        if area.height > 0 {
+            // What lay there must not touch the words.
+            pen.fill(buf, Rect { x: x.saturating_sub(2), y: area.y, width: wide + 4, height: 1 }, Role::Ground);
+            pen.bits(buf, x, area.y, wide, &bits);
+        }
+    }
+}
