@@ -67,6 +67,7 @@ fn plan(weight: Percent, load: Option<f64>, latency: Span) -> Plan {
         legs: vec![leg],
         steps: vec![step],
         rules,
+        warnings: vec![],
     }
 }
 
@@ -99,7 +100,7 @@ fn what() -> impl Strategy<Value = What> {
         (leg(), side, any::<u32>()).prop_map(|(leg, side, pods)| What::ReplicasSet { leg, side, pods }),
         (leg(), percent).prop_map(|(leg, weight)| What::WeightSet { leg, weight }),
         leg().prop_map(|leg| What::LegArrived { leg }),
-        (leg(), any::<u32>(), words).prop_map(|(leg, nth, why)| What::HealthFailed { leg, nth, why }),
+        (leg(), words).prop_map(|(leg, why)| What::HealthFailed { leg, why }),
         (leg(), time.clone()).prop_map(|(leg, upto)| What::CheckPassed { leg, upto }),
         (leg(), any::<u32>(), time.clone(), words).prop_map(|(leg, nth, upto, why)| What::CheckFailed { leg, nth, upto, why }),
         (step, proptest::option::of(Just(Gate::Freeze)), proptest::option::of(words)).prop_map(|(step, gate, reason)| What::Skipped {
@@ -316,6 +317,23 @@ fn a_log_that_was_closed_can_be_opened_again_at_once() {
     }
     store.open(&id());
     assert_eq!(store.recorded(&id()), Recorded { upto: 5, off: None });
+}
+
+#[test]
+fn a_flight_that_begins_under_an_old_name_puts_the_old_log_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut on_disk, mut in_memory) = (FileStore::new(dir.path()), Memory::default());
+    for store in [&mut on_disk as &mut dyn Store, &mut in_memory] {
+        for n in 1..=3 {
+            store.begin(&id());
+            store.append(&id(), &few()[..n], true);
+            assert!(store.settle());
+            assert_eq!(store.recorded(&id()), Recorded { upto: n as u64, off: None });
+            assert_eq!(store.read(&id()).unwrap().events, few()[..n]);
+        }
+        assert_eq!(store.list().unwrap(), [id()]);
+    }
+    assert_eq!(fs::read(dir.path().join("order-service-3f9k2m7q.old")).unwrap(), encoded(&few()[..2]));
 }
 
 #[test]

@@ -3,6 +3,10 @@
 //! Knows no plan, no clock and no source of numbers. Known weakness: a threshold cannot tell a bad version from a bad minute
 //! that hits both versions; it says `both sick` then and leaves the decision to a person.
 
+mod interval;
+mod threshold;
 mod verdict;
 
+pub use interval::{Interval, difference, wilson};
+pub use threshold::{Reading, Threshold, check};
 pub use verdict::{Look, Verdict};

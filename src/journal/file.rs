@@ -112,8 +112,8 @@ impl FileStore {
         Ok(self.dir.join(format!("{id}.{ending}")))
     }
 
-    /// Opens and locks a log, or says why it cannot be written.
-    fn take(&self, rollout: &RolloutId) -> Result<(Log, Back), String> {
+    /// Opens and locks a log, or says why it cannot be written. `fresh`: what is there is put away.
+    fn take(&self, rollout: &RolloutId, fresh: bool) -> Result<(Log, Back), String> {
         let path = self.path(rollout, "log").map_err(|t| t.cause)?;
         make_dir(&self.dir).map_err(|e| format!("{}: {}", self.dir.display(), words(&e)))?;
         let here = |e: io::Error| format!("{}: {}", path.display(), words(&e));
@@ -124,6 +124,11 @@ impl FileStore {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err("another flightdeck writes this log".into()),
             Err(TryLockError::Error(e)) => return Err(format!("{} cannot be locked: {e}", path.display())),
+        }
+        if fresh && !new {
+            fs::rename(&path, path.with_extension("old")).map_err(here)?;
+            let _ = fs::remove_file(path.with_extension("seen"));
+            return self.take(rollout, false);
         }
         let log = read(BufReader::with_capacity(64 << 10, &file), rollout).map_err(here)?;
         if let Some(fault) = &log.fault {
@@ -136,6 +141,28 @@ impl FileStore {
         let (len, upto) = (log.bytes, log.chain.seq);
         let recorded = Arc::new(Mutex::new(Recorded { upto, off: None }));
         Ok((log, Back { file, path, len, new, unwritten: Vec::new(), given_up: false, upto, sync: false, recorded }))
+    }
+
+    fn enter(&mut self, rollout: &RolloutId, fresh: bool) -> Log {
+        self.close(rollout);
+        let (log, recorded, off) = match self.take(rollout, fresh) {
+            Ok((log, back)) => {
+                let recorded = Arc::clone(&back.recorded);
+                let off = self.send(Job::Open(rollout.clone(), Box::new(back))).err();
+                (log, recorded, off)
+            }
+            Err(why) => {
+                let log = self.read(rollout).unwrap_or_else(|_| Log::empty(rollout));
+                let recorded = Recorded { upto: log.chain.seq, off: None };
+                (log, Arc::new(Mutex::new(recorded)), Some(why))
+            }
+        };
+        if let Some(why) = &off {
+            tracing::warn!(%rollout, why, "not recorded");
+        }
+        let front = Front { chain: log.chain.clone(), off, recorded, seen: Vec::new(), newest: Time(0) };
+        self.open.insert(rollout.clone(), front);
+        log
     }
 
     fn settled(&self) -> bool {
@@ -172,25 +199,11 @@ impl Store for FileStore {
     }
 
     fn open(&mut self, rollout: &RolloutId) -> Log {
-        self.close(rollout);
-        let (log, recorded, off) = match self.take(rollout) {
-            Ok((log, back)) => {
-                let recorded = Arc::clone(&back.recorded);
-                let off = self.send(Job::Open(rollout.clone(), Box::new(back))).err();
-                (log, recorded, off)
-            }
-            Err(why) => {
-                let log = self.read(rollout).unwrap_or_else(|_| Log::empty(rollout));
-                let recorded = Recorded { upto: log.chain.seq, off: None };
-                (log, Arc::new(Mutex::new(recorded)), Some(why))
-            }
-        };
-        if let Some(why) = &off {
-            tracing::warn!(%rollout, why, "not recorded");
-        }
-        let front = Front { chain: log.chain.clone(), off, recorded, seen: Vec::new(), newest: Time(0) };
-        self.open.insert(rollout.clone(), front);
-        log
+        self.enter(rollout, false)
+    }
+
+    fn begin(&mut self, rollout: &RolloutId) {
+        self.enter(rollout, true);
     }
 
     fn append(&mut self, rollout: &RolloutId, events: &[Event], sync: bool) {

@@ -44,6 +44,8 @@ pub(super) struct State {
     pub began: Time,
     pub by: By,
     pub reason: Option<String>,
+    /// When the last event was.
+    pub last: Time,
     pub ended: Option<Time>,
     /// The step being done; equal to the number of steps when all are behind us.
     pub step: usize,
@@ -139,6 +141,7 @@ impl State {
             began: Time::default(),
             by: By::Plan,
             reason: None,
+            last: Time::default(),
             ended: None,
             step: 0,
             started: false,
@@ -245,6 +248,18 @@ impl Rollout {
     pub fn ended(&self) -> bool {
         matches!(self.state.phase, Phase::Promoted | Phase::RolledBack)
     }
+    /// Whether nothing moves any more, forward or back (a rollback that can be undone is settled).
+    pub fn settled(&self) -> bool {
+        self.ended() || self.state.phase == Phase::Back
+    }
+    /// When its last event was.
+    pub fn last_at(&self) -> Time {
+        self.state.last
+    }
+    /// The share that is asked for the new side, over all legs.
+    pub fn want(&self) -> Percent {
+        self.share_of(|l| self.state.legs.get(l).map_or(Percent::ZERO, |s| s.weight))
+    }
     /// The number of its last event.
     pub fn seq(&self) -> u64 {
         self.state.seq
@@ -274,6 +289,7 @@ impl Rollout {
         let at = *at;
         self.state.seq = *seq;
         self.state.term = *term;
+        self.state.last = at;
         let steps = self.plan.steps.len();
         let state = &mut self.state;
         match what {

@@ -35,6 +35,7 @@ pub fn watch(rows: &[&Workload]) -> Option<Rollout> {
         ],
         legs,
         rules: rules(surge, unavailable),
+        warnings: Vec::new(),
     };
     let arrived = same.iter().all(|w| w.revisions.iter().all(|r| r.revision == w.template || r.pods.exist == 0));
     Some(Rollout::watched(id, Arc::new(plan), usize::from(arrived), began, by))

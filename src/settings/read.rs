@@ -2,11 +2,11 @@
 
 use super::{COLORS, FleetSettings, GLYPHS, GRACE, KeySettings, Prometheus, RegionSettings, Settings};
 use crate::fleet::{Protection, Role};
-use crate::units::yaml::{self, Node, Troubles, Value, Written};
 use crate::units::written::{self, Wrong, nearest, quoted};
+use crate::units::yaml::{self, Node, Troubles, Value, Written};
 use crate::units::{Namespace, Region, Span, Trouble, clean};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// A longer grace would leave users with the fault.
@@ -18,12 +18,22 @@ pub fn load(path: &Path, optional: bool) -> Result<Settings, Vec<Trouble>> {
     match File::open(path) {
         Err(e) if optional && e.kind() == io::ErrorKind::NotFound => Ok(Settings::default()),
         Err(e) => settings(yaml::unreadable(&name, &e)),
-        Ok(file) => settings(yaml::read(&name, file)),
+        Ok(file) => {
+            let mut text = Vec::new();
+            match file.take(yaml::MOST_BYTES + 1).read_to_end(&mut text) {
+                Ok(_) => parse(&name, &text),
+                Err(e) => settings(yaml::unreadable(&name, &e)),
+            }
+        }
     }
 }
 
 /// Reads the settings in a text that is called `name`.
 pub fn parse(name: &str, text: &[u8]) -> Result<Settings, Vec<Trouble>> {
+    let says_nothing = |line: &[u8]| line.trim_ascii().first().is_none_or(|first| *first == b'#');
+    if text.split(|b| *b == b'\n').all(says_nothing) {
+        return Ok(Settings::default());
+    }
     settings(yaml::parse(name, text))
 }
 
@@ -96,7 +106,7 @@ fn region(node: &Node, t: &mut Troubles) -> Option<RegionSettings> {
     let context = fields.read("context", t, some_text);
     let mut namespaces = Vec::new();
     if let Some(items) = fields.get("namespaces").and_then(|node| node.items("namespaces", t)) {
-        namespaces = items.iter().filter_map(|node| node.read("namespaces", t, kube_name)).map(Namespace::new).collect();
+        namespaces = items.iter().filter_map(|node| node.read("namespaces", t, |text| kube_name(text).map(Namespace::new))).collect();
     }
     let prometheus = fields.get("prometheus").and_then(|node| prometheus(node, t));
     fields.finish(t);

@@ -119,7 +119,7 @@ impl Compensation {
             Compensation::WeightZero => "weight 0, at once",
             Compensation::SwitchBack => "switch back, at once",
             Compensation::TemplateBack => "old template back, pod by pod",
-            Compensation::StartOldPods => "start old pods, then weight 0",
+            Compensation::StartOldPods => "start old pods, then traffic",
         }
     }
 }
@@ -278,6 +278,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// By which numbers.
     pub rules: Rules,
+    /// What is allowed and may surprise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl Plan {

@@ -1,0 +1,185 @@
+//! What is counted for and against a new version, per leg: checks at whole intervals, and the sums so far.
+//!
+//! It lives here and not in the engine; after a restart it starts again at nothing, and the engine's gate waits for it.
+
+use super::{VerdictView, World};
+use crate::analysis::{Reading, Threshold, Verdict, check};
+use crate::fleet::{Counts, Sample};
+use crate::rollout::{Input, Phase, Rollout};
+use crate::strategy::{Limit, PlanLeg};
+use crate::units::{LegId, Percent, RolloutId, Span, Time};
+
+/// A window of counts: each side's, where it was measured, and where it ended.
+type Window = (Option<Counts>, Option<Counts>, Time);
+
+/// The evidence of one leg.
+#[derive(Debug, Default)]
+pub(super) struct Evidence {
+    /// Since when the new side has traffic.
+    pub since: Option<Time>,
+    /// Both sides since then: (old, new).
+    pub sums: (Counts, Counts),
+    /// The old side's error rate in the minute before the launch.
+    pub rate_before: Option<f64>,
+    pub next_check: Option<Time>,
+    pub reading: Option<Reading>,
+    pub says: String,
+    /// Since when the new side is over the limit, and its failed requests since then.
+    pub failing: Option<(Time, f64)>,
+}
+
+impl World {
+    /// Remembers what was usual before the rollout.
+    pub(super) fn remember_rates(&mut self, id: &RolloutId) {
+        let Some(flown) = self.flown.get_mut(id) else { return };
+        for leg in flown.engine.plan().clone().legs.iter() {
+            let row = self.rows.get(&leg.workload);
+            let before = row.map(|r| r.track.between(&leg.old, self.now - Span::mins(1), self.now).0);
+            flown.evidence.entry(leg.id.clone()).or_default().rate_before = before.and_then(|c| c.rate());
+        }
+    }
+
+    /// Adds an interval to the sums of the rollouts that it belongs to.
+    pub(super) fn evidence_from(&mut self, sample: &Sample) {
+        let mut found = Vec::new();
+        for (id, flown) in self.flown.iter().filter(|(_, f)| !f.engine.ended()) {
+            for leg in flown.engine.plan().legs.iter().filter(|l| l.workload == sample.workload) {
+                let new = self.new_revision(&flown.engine, leg);
+                found.push((id.clone(), leg.id.clone(), leg.old.clone(), new));
+            }
+        }
+        for (id, leg, old, new) in found {
+            let Some(flown) = self.flown.get_mut(&id) else { continue };
+            let carries = flown.engine.weight_since(&leg).is_some_and(|(w, _)| w > Percent::ZERO);
+            let known = flown.evidence.entry(leg).or_default();
+            let (Some(new), true) = (new, carries || known.since.is_some()) else { continue };
+            let since = *known.since.get_or_insert(sample.at);
+            if sample.at - sample.span < since {
+                continue;
+            }
+            if let Some(counts) = sample.of(&old) {
+                known.sums.0.add(counts);
+            }
+            if let Some(counts) = sample.of(&new) {
+                known.sums.1.add(counts);
+                if let Some((_, failed)) = &mut known.failing {
+                    *failed += counts.errors;
+                }
+            }
+        }
+    }
+
+    /// Makes the checks of a rollout that are due.
+    pub(super) fn check(&mut self, id: &RolloutId) {
+        let Some(flown) = self.flown.get(id).filter(|f| f.engine.phase() == Phase::Flying) else { return };
+        let plan = flown.engine.plan().clone();
+        for leg in &plan.legs {
+            let Some(flown) = self.flown.get(id) else { return };
+            if !flown.engine.weight_since(&leg.id).is_some_and(|(w, _)| w > Percent::ZERO) {
+                continue;
+            }
+            let every = plan.rules.check_interval.0.max(1) as i64;
+            let next = Time((self.now.0.div_euclid(every) + 1) * every);
+            let due = flown.evidence.get(&leg.id).and_then(|e| e.next_check);
+            if due.is_some_and(|at| at > self.now) {
+                continue;
+            }
+            let window = due.and_then(|_| self.window(&flown.engine, leg));
+            let Some(flown) = self.flown.get_mut(id) else { return };
+            let known = flown.evidence.entry(leg.id.clone()).or_default();
+            known.next_check = Some(next);
+            if due.is_none() {
+                continue;
+            }
+            let (old, new, upto) = window.unwrap_or((None, None, self.now));
+            let reading = check(old.as_ref(), new.as_ref(), &thresholds(&plan.rules.limits), f64::from(plan.rules.least_requests));
+            known.says.clone_from(&reading.why);
+            let bad = reading.look == crate::analysis::Look::Bad;
+            if bad {
+                known.failing.get_or_insert((upto, new.map_or(0.0, |c| c.errors)));
+            } else if reading.look == crate::analysis::Look::Good {
+                known.failing = None;
+            }
+            let input = Input::Checked {
+                leg: leg.id.clone(),
+                upto,
+                look: reading.look,
+                verdict: reading.verdict,
+                why: reading.why.clone(),
+                both_sick: reading.both_sick,
+            };
+            known.reading = Some(reading);
+            self.tell(id, &input);
+            self.dirty = true;
+        }
+    }
+
+    /// The counts of the last window, since the new side has this traffic; sides that were not measured are missing.
+    fn window(&self, engine: &Rollout, leg: &PlanLeg) -> Option<Window> {
+        let row = self.rows.get(&leg.workload)?;
+        let upto = row.track.upto()?;
+        let new = self.new_revision(engine, leg)?;
+        let (_, since) = engine.weight_since(&leg.id)?;
+        let first = self.flown.get(engine.id())?.evidence.get(&leg.id)?.since.unwrap_or(since);
+        let from = first.max(upto - engine.plan().rules.window);
+        let stale = self.now.since(upto) > Span(engine.plan().rules.check_interval.0 * 2 + 5_000);
+        let of = |revision| {
+            let (counts, span) = row.track.between(revision, from, upto);
+            (span > Span::ZERO && !stale).then_some(counts)
+        };
+        Some((of(&leg.old), of(&new), upto))
+    }
+
+    /// What the numbers of all legs together say.
+    pub(super) fn verdict(&self, id: &RolloutId) -> VerdictView {
+        let Some(flown) = self.flown.get(id) else { return VerdictView::default() };
+        let plan = flown.engine.plan();
+        let (mut old, mut new) = (Counts::default(), Counts::default());
+        for known in flown.evidence.values() {
+            old.add(&known.sums.0);
+            new.add(&known.sums.1);
+        }
+        let measured = old.requests > 0.0 || new.requests > 0.0;
+        let some = |c: &Counts| (c.requests > 0.0).then(|| c.clone());
+        let limits = thresholds(&plan.rules.limits);
+        let total = check(some(&old).as_ref(), some(&new).as_ref(), &limits, f64::from(plan.rules.least_requests));
+        let worst = flown.evidence.values().filter_map(|e| e.reading.as_ref()).max_by_key(|r| severity(r.verdict));
+        let fails = worst.filter(|r| r.verdict == Verdict::Fail);
+        VerdictView {
+            verdict: fails.map_or(total.verdict, |r| r.verdict),
+            difference: total.difference.map(|d| d * 100.0),
+            interval: total.interval.map(|i| (i.low * 100.0, i.high * 100.0)),
+            p99_difference: total.p99_difference,
+            requests: new.requests,
+            failed: new.errors,
+            says: fails.map_or(total.why, |r| r.why.clone()),
+            next_check: flown.evidence.values().filter_map(|e| e.next_check).min().filter(|_| flown.engine.phase() == Phase::Flying),
+            measured,
+        }
+    }
+
+    /// Since when a rollout fails, and how many requests of the new side failed since.
+    pub(super) fn failed_since(&self, id: &RolloutId) -> Option<(Time, f64)> {
+        let all = self.flown.get(id)?.evidence.values().filter_map(|e| e.failing);
+        all.reduce(|(a, n), (b, m)| (a.min(b), n + m))
+    }
+
+    /// The evidence of a leg, for its numbers on screen.
+    pub(super) fn evidence(&self, id: &RolloutId, leg: &LegId) -> Option<&Evidence> {
+        self.flown.get(id)?.evidence.get(leg)
+    }
+}
+
+fn severity(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Fail => 4,
+        Verdict::Inconclusive => 3,
+        Verdict::TooFew => 2,
+        Verdict::NoData => 1,
+        Verdict::Pass => 0,
+    }
+}
+
+fn thresholds(limits: &[Limit]) -> Vec<Threshold> {
+    limits.iter().filter_map(Limit::threshold).collect()
+}

@@ -1,0 +1,215 @@
+//! Facts into rows, and rows into what a rollout's engine is shown.
+
+use super::snapshot::RegionState;
+use super::track::Track;
+use super::{Note, Sign, World};
+use crate::fleet::{Fact, LegSeen, Observed, Reach, Rights, SideSeen, Workload};
+use crate::rollout::{Input, Rollout};
+use crate::strategy::PlanLeg;
+use crate::units::{Namespace, Percent, Region, Revision, RolloutId, Span, Time};
+use std::collections::BTreeMap;
+
+/// A workload with its counts.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub workload: Workload,
+    pub track: Track,
+}
+
+/// A region as known.
+#[derive(Debug)]
+pub(super) struct RegionFold {
+    pub state: RegionState,
+    pub server: Option<String>,
+    pub heard: Option<Time>,
+    pub skipped: Option<(u64, String)>,
+    pub rights: BTreeMap<Namespace, Rights>,
+}
+
+impl World {
+    /// Takes one fact in, and tells the rollouts what it means for them.
+    pub(super) fn fold(&mut self, fact: Fact) {
+        self.dirty = true;
+        let now = self.now;
+        match fact {
+            Fact::Connected { region, server } => {
+                let again = matches!(self.region(&region).state, RegionState::Silent { .. });
+                let known = self.region(&region);
+                (known.state, known.server, known.heard) = (RegionState::Answers, Some(server), Some(now));
+                if again {
+                    // What was asked meanwhile may never have arrived.
+                    for flown in self.flown.values_mut() {
+                        let legs = flown.engine.plan().legs.iter().filter(|l| l.region == region).map(|l| l.id.clone());
+                        let legs: Vec<_> = legs.collect();
+                        flown.sent.retain(|key, _| !legs.contains(&key.leg));
+                    }
+                    self.note_region(&region, Sign::Ok, "answers again");
+                }
+            }
+            Fact::ConnectionLost { region, since, trouble, again } => {
+                if !matches!(self.region(&region).state, RegionState::Silent { .. }) {
+                    self.note_region(&region, Sign::Unknown, &format!("silent: {}", trouble.cause));
+                }
+                self.region(&region).state = RegionState::Silent { since, why: trouble.cause, again };
+            }
+            Fact::Heard { region, at } => self.region(&region).heard = Some(at),
+            Fact::WorkloadSeen(workload) => {
+                self.watch_again.insert(workload.service.clone());
+                match self.rows.get_mut(&workload.id) {
+                    Some(row) => row.workload = *workload,
+                    None => {
+                        self.rows.insert(workload.id.clone(), Row { workload: *workload, track: Track::default() });
+                    }
+                }
+            }
+            Fact::WorkloadGone(id) => {
+                if let Some(row) = self.rows.remove(&id) {
+                    self.watch_again.insert(row.workload.service);
+                }
+            }
+            Fact::Sampled(sample) => {
+                self.evidence_from(&sample);
+                if let Some(row) = self.rows.get_mut(&sample.workload) {
+                    row.track.push(sample);
+                }
+            }
+            Fact::HealthSeen { workload, revision, at, well, ill, why } => {
+                let good = ill == 0 && well > 0;
+                let why = why.unwrap_or_else(|| if well + ill == 0 { "no pod could be asked".into() } else { format!("{ill} ill") });
+                for (id, leg) in self.legs_of(&workload, Some(&revision)) {
+                    self.tell(&id, &Input::Health { leg, at, well: good, why: why.clone() });
+                }
+            }
+            Fact::WriteTaken { workload, aspect, took, .. } => {
+                for (id, _) in self.legs_of(&workload, None) {
+                    if let Some(flown) = self.flown.get_mut(&id)
+                        && flown.engine.phase() == crate::rollout::Phase::RollingBack
+                    {
+                        flown.note(now, Sign::Plain, &workload.region.to_string(), "taken", &format!("{aspect:?} in {} ms", took.0));
+                    }
+                }
+            }
+            Fact::WriteFailed { workload, aspect, term, trouble, fenced_by } => {
+                let may_heal = !matches!(trouble.kind, crate::units::Kind::Refused | crate::units::Kind::Document);
+                for (id, leg) in self.legs_of(&workload, None) {
+                    let (cause, fenced_by) = (trouble.cause.clone(), fenced_by.clone());
+                    self.tell(&id, &Input::WishFailed { leg, aspect, term, cause, fenced_by, may_heal });
+                }
+            }
+            Fact::RightsSeen { region, namespace, rights } => {
+                self.region(&region).rights.insert(namespace, rights);
+            }
+            Fact::Skipped { region, objects, why } => self.region(&region).skipped = Some((objects, why)),
+            Fact::LagSeen { region, data, lag, promise } => {
+                self.lags.insert((data, region), (lag, promise));
+            }
+            Fact::VersionsSeen { service, versions } => {
+                self.versions.insert(service, versions);
+            }
+        }
+    }
+
+    pub(super) fn region(&mut self, region: &Region) -> &mut RegionFold {
+        let now = self.now;
+        self.regions.entry(region.clone()).or_insert_with(|| RegionFold {
+            state: RegionState::Connecting { since: now },
+            server: None,
+            heard: None,
+            skipped: None,
+            rights: BTreeMap::new(),
+        })
+    }
+
+    fn note_region(&mut self, region: &Region, sign: Sign, text: &str) {
+        let note = Note { at: self.now, sign, subject: region.as_str().into(), text: text.into(), aside: String::new(), rollout: None };
+        self.notes.push_front(note);
+        self.notes.truncate(super::MOST_NOTES);
+    }
+
+    /// The flown rollouts that have a leg in a workload; with a revision, only those whose new side it is.
+    fn legs_of(&self, workload: &crate::units::WorkloadId, new: Option<&Revision>) -> Vec<(RolloutId, crate::units::LegId)> {
+        let mut found = Vec::new();
+        for (id, flown) in &self.flown {
+            for leg in flown.engine.plan().legs.iter().filter(|l| l.workload == *workload) {
+                if new.is_none_or(|r| self.new_revision(&flown.engine, leg).as_ref() == Some(r)) {
+                    found.push((id.clone(), leg.id.clone()));
+                }
+            }
+        }
+        found
+    }
+
+    /// The revision of a leg's new side: as the engine knows it, else the one that runs the plan's image.
+    pub(super) fn new_revision(&self, engine: &Rollout, leg: &PlanLeg) -> Option<Revision> {
+        if let Some(known) = engine.new_revision(&leg.id) {
+            return Some(known.clone());
+        }
+        let row = &self.rows.get(&leg.workload)?.workload;
+        let runs =
+            |r: &&crate::fleet::RevisionSeen| r.revision != leg.old && r.images.iter().any(|(c, i)| *c == leg.container && *i == leg.image);
+        row.revisions.iter().filter(runs).max_by_key(|r| r.created).map(|r| r.revision.clone())
+    }
+
+    /// All that is known of one rollout now.
+    pub(super) fn observe(&self, engine: &Rollout, id: Option<&RolloutId>) -> Observed {
+        let legs = engine.plan().legs.iter().map(|l| (l.id.clone(), self.observe_leg(engine, l, id))).collect();
+        Observed { at: self.now, gates: self.gates(engine), legs }
+    }
+
+    fn observe_leg(&self, engine: &Rollout, leg: &PlanLeg, id: Option<&RolloutId>) -> LegSeen {
+        let region = self.regions.get(&leg.region);
+        let reach = match region.map(|r| (&r.state, r.heard)) {
+            Some((RegionState::Answers, heard)) => Reach::Answers(heard.unwrap_or(self.now)),
+            Some((RegionState::Silent { since, why, again }, _)) => Reach::Silent { since: *since, why: why.clone(), again: Some(*again) },
+            _ => Reach::Unknown,
+        };
+        let Some(row) = self.rows.get(&leg.workload) else { return LegSeen { reach, ..LegSeen::default() } };
+        let w = &row.workload;
+        let new = self.new_revision(engine, leg);
+        let side = |revision: Option<&Revision>| match revision {
+            None => SideSeen { pods: Some(crate::fleet::Pods::default()), ..SideSeen::default() },
+            Some(r) => SideSeen {
+                revision: Some(r.clone()),
+                pods: Some(w.revision(r).map(|r| r.pods.clone()).unwrap_or_default()),
+                last: row.track.last(r),
+                exists: w.revision(r).is_some(),
+            },
+        };
+        let (old, new_side) = (side(Some(&leg.old)), side(new.as_ref()));
+        let evidence = id.and_then(|id| self.flown.get(id)?.evidence.get(&leg.id));
+        let denied = region.and_then(|r| r.rights.get(&leg.workload.namespace)).and_then(|r| r.denied.first());
+        LegSeen {
+            reach,
+            template: Some(w.template.clone()),
+            want: new.as_ref().map_or(Some(Percent::ZERO), |r| w.want(r)),
+            seen: new.as_ref().and_then(|r| row.track.share(r, self.now)),
+            load: row.track.load(self.now, Span::mins(1)),
+            flight: w.flight.clone(),
+            paused: w.paused,
+            complete: w.complete,
+            stuck: new_side.pods.as_ref().and_then(|p| p.stuck.clone()),
+            automation: w.automation.clone(),
+            denied: denied.map(|(_, words)| words.clone()),
+            start_takes: w.start_takes,
+            rate_before: evidence.and_then(|e| e.rate_before),
+            says: evidence.map(|e| e.says.clone()).filter(|s| !s.is_empty()),
+            old,
+            new: new_side,
+        }
+    }
+
+    /// Gates that something here can tell about.
+    fn gates(&self, engine: &Rollout) -> BTreeMap<String, Result<(), String>> {
+        let mut gates = BTreeMap::new();
+        if !self.lags.is_empty() {
+            let regions: Vec<&Region> = engine.plan().legs.iter().map(|l| &l.region).collect();
+            let late = self.lags.iter().find(|((_, region), (lag, promise))| regions.contains(&region) && lag > promise);
+            let open = match late {
+                Some(((data, region), (lag, promise))) => Err(format!("{data} in {region} lag {lag}, promise {promise}")),
+                None => Ok(()),
+            };
+            gates.insert("lag".into(), open);
+        }
+        gates
+    }
+}

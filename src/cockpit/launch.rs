@@ -1,0 +1,106 @@
+//! Where a service can be rolled out, and to what: the legs of a plan before it is compiled.
+
+use super::World;
+use crate::fleet::Workload;
+use crate::strategy::{PlanLeg, Route};
+use crate::units::{Kind, LegId, Place, Service, Span, Trouble, Version};
+
+/// How long pods take to start where nobody has seen it.
+const START: Span = Span::secs(30);
+
+impl World {
+    /// The service that a name means: its own name, or where that is not there the only one that begins with it and `-`.
+    pub fn service(&self, name: &str) -> Result<Service, Trouble> {
+        let all: std::collections::BTreeSet<&Service> = self.rows.values().map(|r| &r.workload.service).collect();
+        let exact: Vec<&&Service> = all.iter().filter(|s| *s.name == *name || format!("{}/{}", s.namespace, s.name) == name).collect();
+        let begins = || all.iter().filter(|s| s.name.strip_prefix(name).is_some_and(|r| r.starts_with('-'))).collect();
+        let found = if exact.is_empty() { begins() } else { exact };
+        let list = || all.iter().take(20).map(|s| s.name.to_string()).collect::<Vec<_>>().join(", ");
+        match found.as_slice() {
+            [one] => Ok((**one).clone()),
+            [] if all.is_empty() => Err(usage(name, "no service was seen yet", "flightdeck doctor says what is in the way")),
+            [] => Err(usage(name, "there is no such service", &format!("there are {}", list()))),
+            many => {
+                let names: Vec<String> = many.iter().map(|s| format!("{}/{}", s.namespace, s.name)).collect();
+                Err(usage(name, "several services have this name", &format!("write one of {}", names.join(", "))))
+            }
+        }
+    }
+
+    /// The version that a service would be taken to when nobody names one: the newest that can be launched and does not run.
+    pub fn next_version(&self, service: &Service) -> Option<Version> {
+        let runs = |v: &&Version| self.rows.values().any(|r| r.workload.service == *service && runs(&r.workload, v));
+        self.versions.get(service)?.iter().find(|v| !runs(v)).cloned()
+    }
+
+    /// One leg per region where the service runs, not yet assigned to waves. `to` is a tag, or `@sha256:...`.
+    pub fn legs(&self, service: &Service, to: &str, container: Option<&str>) -> Result<Vec<PlanLeg>, Trouble> {
+        let rows = self.rows.values().filter(|r| r.workload.service == *service);
+        let order = |leg: &PlanLeg| self.spec.regions.iter().position(|r| r.name == leg.region);
+        let mut legs = rows.map(|row| self.leg(row, to, container)).collect::<Result<Vec<_>, _>>()?;
+        legs.sort_by_key(order);
+        if legs.is_empty() {
+            return Err(usage(&service.name, "it runs nowhere", "see flightdeck status"));
+        }
+        Ok(legs)
+    }
+
+    fn leg(&self, row: &super::fold::Row, to: &str, container: Option<&str>) -> Result<PlanLeg, Trouble> {
+        let w = &row.workload;
+        let place = w.id.to_string();
+        let running = w.revision(&w.template);
+        let stable = running.ok_or_else(|| usage(&place, "nothing of it runs", "repair it first"))?;
+        let (name, image) = match container {
+            Some(name) => stable.images.iter().find(|(c, _)| c == name),
+            None => stable.images.first(),
+        }
+        .ok_or_else(|| {
+            let names: Vec<&str> = stable.images.iter().map(|(c, _)| c.as_str()).collect();
+            usage(&place, &format!("it has no container {}", container.unwrap_or("")), &format!("it has {}", names.join(", ")))
+        })?;
+        Ok(PlanLeg {
+            id: LegId::new(w.id.region.as_str()),
+            region: w.id.region.clone(),
+            workload: w.id.clone(),
+            wave: 0,
+            old: stable.revision.clone(),
+            old_version: stable.version.clone(),
+            new: None,
+            container: name.clone(),
+            image: with_tag(image, to),
+            route: if w.split.is_empty() { Route::Pods } else { Route::Weights },
+            base: stable.pods.ready.max(1),
+            load: row.track.load(self.now, Span::mins(1)),
+            drains: w.drains,
+            start_takes: w.start_takes.unwrap_or(START),
+        })
+    }
+}
+
+fn runs(row: &Workload, version: &Version) -> bool {
+    row.revisions.iter().any(|r| r.version == *version && r.pods.exist > 0)
+}
+
+/// `repo/name:old` with another tag, or with a digest where `to` begins with `@`.
+fn with_tag(image: &str, to: &str) -> String {
+    let name = image.split('@').next().unwrap_or(image);
+    let cut = name.rfind(':').filter(|colon| name.rfind('/').is_none_or(|slash| slash < *colon));
+    let name = &name[..cut.unwrap_or(name.len())];
+    if to.starts_with('@') { format!("{name}{to}") } else { format!("{name}:{to}") }
+}
+
+fn usage(place: &str, cause: &str, remedy: &str) -> Trouble {
+    Trouble::new(Kind::Usage, Place::named(place), cause, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_tag;
+
+    #[test]
+    fn only_the_tag_of_an_image_changes() {
+        assert_eq!(with_tag("registry:5000/shop/order:v1", "v2"), "registry:5000/shop/order:v2");
+        assert_eq!(with_tag("registry:5000/shop/order", "v2"), "registry:5000/shop/order:v2");
+        assert_eq!(with_tag("shop/order:v1@sha256:ab", "@sha256:cd"), "shop/order@sha256:cd");
+    }
+}

@@ -1,0 +1,562 @@
+//! The world: what is known, what is flown, and the one loop over it. `step` never waits.
+
+use super::evidence::Evidence;
+use super::fold::{RegionFold, Row};
+use super::snapshot::{Note, Sign};
+use crate::fleet::{Protection, Role, Way};
+use crate::journal::{SeenHealthy, Store};
+use crate::platform::{Order, Platform, Question};
+use crate::rollout::{Event, Input, Phase, Rollout, Verb, Want, Wish, WishKey, watch};
+use crate::strategy::Plan;
+use crate::units::{Kind, LegId, Percent, Person, Place, Region, RolloutId, Service, Span, Term, Time, Trouble, Version, WorkloadId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// Lines of news kept, of the fleet and of each rollout.
+pub(super) const MOST_NOTES: usize = 200;
+/// Ended rollouts kept in memory; the oldest goes first.
+const MOST_ENDED: usize = 20;
+/// A rollback's wish that is not met by then is sent again.
+const AGAIN: Span = Span::secs(5);
+
+/// One region of a fleet.
+#[derive(Clone, Debug)]
+pub struct RegionSpec {
+    /// Its name.
+    pub name: Region,
+    /// What it is for, where somebody said so.
+    pub role: Option<Role>,
+}
+
+/// A fleet as configured.
+#[derive(Clone, Debug)]
+pub struct FleetSpec {
+    /// Its name.
+    pub name: Arc<str>,
+    /// On the simulator.
+    pub practice: bool,
+    /// Whether launching needs arming.
+    pub protection: Protection,
+    /// Nothing may be changed from here.
+    pub readonly: bool,
+    /// How long `R` waits, in hand time.
+    pub grace: Span,
+    /// Its regions, in order.
+    pub regions: Vec<RegionSpec>,
+}
+
+/// What a person wants, bound to its rollout when the key was pressed.
+#[derive(Clone, Debug)]
+pub enum Intent {
+    /// A new rollout.
+    Launch {
+        /// The compiled plan.
+        plan: Arc<Plan>,
+        /// Why, as typed.
+        reason: Option<String>,
+    },
+    /// A verb on a rollout.
+    Press {
+        /// Which.
+        rollout: RolloutId,
+        /// What.
+        verb: Verb,
+        /// Why, as typed.
+        reason: Option<String>,
+    },
+}
+
+/// A rollout that is flown from here.
+pub(super) struct Flown {
+    pub engine: Rollout,
+    /// What was sent last for each key, and when.
+    pub sent: BTreeMap<WishKey, (Wish, Time)>,
+    pub evidence: BTreeMap<LegId, Evidence>,
+    pub notes: VecDeque<Note>,
+    /// The share asked for, each time it changed.
+    pub wants: VecDeque<(Time, Percent)>,
+    /// Events not handed to a program yet (`deploy --json`).
+    pub fresh: VecDeque<Event>,
+}
+
+impl Flown {
+    fn new(engine: Rollout) -> Flown {
+        Flown {
+            engine,
+            sent: BTreeMap::new(),
+            evidence: BTreeMap::new(),
+            notes: VecDeque::new(),
+            wants: VecDeque::new(),
+            fresh: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn note(&mut self, at: Time, sign: Sign, subject: &str, text: &str, aside: &str) {
+        let rollout = Some(self.engine.id().clone());
+        let note = Note { at, sign, subject: subject.into(), text: text.into(), aside: aside.into(), rollout };
+        self.notes.push_front(note);
+        self.notes.truncate(MOST_NOTES);
+    }
+}
+
+/// Everything that one flightdeck knows and drives.
+pub struct World {
+    pub(super) spec: FleetSpec,
+    pub(super) platform: Box<dyn Platform>,
+    store: Box<dyn Store>,
+    healthy: Option<SeenHealthy>,
+    ids: Ids,
+    pub(super) now: Time,
+    pub(super) regions: BTreeMap<Region, RegionFold>,
+    pub(super) rows: BTreeMap<WorkloadId, Row>,
+    pub(super) versions: BTreeMap<Service, Vec<Version>>,
+    pub(super) lags: BTreeMap<(String, Region), (Span, Span)>,
+    pub(super) flown: BTreeMap<RolloutId, Flown>,
+    pub(super) watched: BTreeMap<Service, Rollout>,
+    pub(super) watch_again: BTreeSet<Service>,
+    pub(super) notes: VecDeque<Note>,
+    questions: Vec<Question>,
+    pub(super) dirty: bool,
+    pub(super) picture: Option<Arc<super::Snapshot>>,
+}
+
+/// Where ids come from: in practice from the seed and a counter, so that a run repeats.
+#[derive(Debug)]
+pub struct Ids {
+    seed: u64,
+    count: u64,
+}
+
+impl Ids {
+    /// Ids that repeat with the seed.
+    pub fn seeded(seed: u64) -> Ids {
+        Ids { seed, count: 0 }
+    }
+    /// Ids that nobody else has.
+    pub fn fresh() -> Ids {
+        use std::hash::{BuildHasher, RandomState};
+        Ids { seed: RandomState::new().hash_one(std::process::id()), count: 0 }
+    }
+    fn next(&mut self, service: &Service) -> RolloutId {
+        self.count += 1;
+        // SplitMix64 (Steele, Lea and Flood 2014): neighbours in, strangers out.
+        let mut z = self.seed.wrapping_add(self.count.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^= z >> 31;
+        let letters = b"23456789abcdefghjkmnpqrstuvwxyz";
+        let tail: String = (0..8).map(|i| letters[(z >> (i * 8)) as usize % letters.len()] as char).collect();
+        RolloutId::new(format!("{}-{tail}", service.name))
+    }
+}
+
+impl World {
+    /// A world before its first step. Rollouts in flight in the store's logs go on where they were.
+    pub fn new(
+        spec: FleetSpec,
+        platform: Box<dyn Platform>,
+        store: Box<dyn Store>,
+        healthy: Option<SeenHealthy>,
+        ids: Ids,
+        now: Time,
+    ) -> World {
+        let mut world = World {
+            spec,
+            platform,
+            store,
+            healthy,
+            ids,
+            now,
+            regions: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            lags: BTreeMap::new(),
+            flown: BTreeMap::new(),
+            watched: BTreeMap::new(),
+            watch_again: BTreeSet::new(),
+            notes: VecDeque::new(),
+            questions: Vec::new(),
+            dirty: true,
+            picture: None,
+        };
+        for region in world.spec.regions.clone() {
+            world.region(&region.name);
+        }
+        world.board_logs();
+        world
+    }
+
+    /// What was in flight when the last flightdeck here ended, and what ended last.
+    fn board_logs(&mut self) {
+        let known: BTreeSet<Region> = self.spec.regions.iter().map(|r| r.name.clone()).collect();
+        for id in self.store.list().unwrap_or_default() {
+            let Ok(log) = self.store.read(&id) else { continue };
+            let Some(engine) = Rollout::replay(id.clone(), &log.events) else { continue };
+            if !engine.plan().legs.iter().all(|l| known.contains(&l.region)) {
+                continue;
+            }
+            if !engine.ended() {
+                self.store.open(&id);
+            }
+            let mut flown = Flown::new(engine);
+            let from = log.events.len().saturating_sub(MOST_NOTES);
+            for event in &log.events[from..] {
+                super::news::tell(&mut flown, event);
+            }
+            self.flown.insert(id, flown);
+        }
+        self.forget_ended();
+    }
+
+    fn forget_ended(&mut self) {
+        let mut ended: Vec<(Time, RolloutId)> =
+            self.flown.iter().filter(|(_, f)| f.engine.ended()).map(|(id, f)| (f.engine.last_at(), id.clone())).collect();
+        ended.sort();
+        for (_, id) in ended.iter().rev().skip(MOST_ENDED) {
+            self.flown.remove(id);
+        }
+    }
+
+    /// One round: facts in, decisions, wishes out. Synchronous; it never waits.
+    pub fn step(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        while let Some(fact) = self.platform.poll(self.now) {
+            self.fold(fact);
+        }
+        self.watch_others();
+        let ids: Vec<RolloutId> = self.flown.iter().filter(|(_, f)| !f.engine.ended()).map(|(id, _)| id.clone()).collect();
+        for id in &ids {
+            self.check(id);
+            self.decide_on(id);
+            self.send(id);
+        }
+        self.ask();
+    }
+
+    /// When time alone can lead on.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let flown = self.flown.values().filter(|f| !f.engine.ended());
+        let times = flown.flat_map(|f| f.engine.poll_timeout().into_iter().chain(f.evidence.values().filter_map(|e| e.next_check)));
+        times.chain(self.platform.poll_timeout()).min()
+    }
+
+    /// Resolves when there may be something to step for. It only wakes.
+    pub async fn ready(&mut self) {
+        let (platform, store) = (self.platform.ready(), self.store.ready());
+        futures::future::select(platform, store).await;
+    }
+
+    /// Takes what a person wants. What it leads to leaves at once.
+    pub fn take(&mut self, now: Time, intent: Intent, by: &Person, armed: bool) -> Result<RolloutId, Trouble> {
+        self.now = self.now.max(now);
+        self.dirty = true;
+        let (needs_arming, name) = match &intent {
+            Intent::Launch { plan, .. } => (true, plan.service.name.to_string()),
+            Intent::Press { rollout, verb, .. } => (verb.needs_arming(), rollout.to_string()),
+        };
+        let refuse = |cause: &str, remedy: &str| Err(Trouble::new(Kind::Refused, Place::named(&name), cause, remedy));
+        if self.spec.readonly {
+            return refuse("this flightdeck is read-only", "start it without --readonly");
+        }
+        if needs_arming && self.spec.protection == Protection::Safe && !armed {
+            return refuse("this fleet is safe", "press A to arm, or give --yes on the command line");
+        }
+        let id = match intent {
+            Intent::Launch { plan, reason } => self.launch(plan, reason, by)?,
+            Intent::Press { rollout, verb, reason } => self.press(rollout, verb, reason, by)?,
+        };
+        self.decide_on(&id);
+        self.send(&id);
+        self.ask();
+        Ok(id)
+    }
+
+    fn launch(&mut self, plan: Arc<Plan>, reason: Option<String>, by: &Person) -> Result<RolloutId, Trouble> {
+        let refuse =
+            |cause: String, remedy: &str| Err(Trouble::new(Kind::Refused, Place::named(plan.service.name.as_ref()), cause, remedy));
+        let flying = self.flown.values().find(|f| f.engine.plan().service == plan.service && !f.engine.settled());
+        if let Some(other) = flying {
+            return refuse(format!("{} is in flight", other.engine.id()), "finish it or take it back first");
+        }
+        if let Some(other) = self.watched.get(&plan.service) {
+            return refuse(
+                format!("{} is being updated by somebody else to {}", plan.service, other.plan().to),
+                "wait for it, or take it back with R",
+            );
+        }
+        if let Some(leg) = plan.legs.iter().find(|l| !self.answers(&l.region)) {
+            return refuse(format!("{} does not answer", leg.region), "launch without it (regions: ...), or wait until it is back");
+        }
+        let denied =
+            plan.legs.iter().find_map(|l| Some((l, self.regions.get(&l.region)?.rights.get(&l.workload.namespace)?.denied.first()?)));
+        if let Some((leg, (_, words))) = denied {
+            return refuse(format!("{}: you may not {words}", leg.region), "ask whoever keeps the rights there");
+        }
+        // A rollback that can still be undone ends when the next version goes out.
+        let close: Vec<RolloutId> = self
+            .flown
+            .iter()
+            .filter(|(_, f)| f.engine.plan().service == plan.service && f.engine.phase() == Phase::Back)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in close {
+            self.press(id, Verb::Skip, Some("another version is launched".into()), by)?;
+        }
+        let id = self.ids.next(&plan.service);
+        let highest = plan.legs.iter().filter_map(|l| self.rows.get(&l.workload)?.workload.flight.as_ref().map(|f| f.term)).max();
+        self.store.open(&id);
+        let (engine, first) = Rollout::launch(id.clone(), plan, self.now, by.clone(), reason, highest.unwrap_or(Term::default()));
+        let mut flown = Flown::new(engine);
+        super::news::tell(&mut flown, &first);
+        self.flown.insert(id.clone(), flown);
+        self.store.append(&id, &[first.clone()], true);
+        self.fresh(&id, first);
+        self.remember_rates(&id);
+        self.forget_ended();
+        Ok(id)
+    }
+
+    fn press(&mut self, id: RolloutId, verb: Verb, reason: Option<String>, by: &Person) -> Result<RolloutId, Trouble> {
+        let unknown = || Trouble::new(Kind::Usage, Place::named(id.as_str()), "there is no such rollout here", "see flightdeck status");
+        let boards = !self.flown.contains_key(&id);
+        if boards {
+            let (_, watched) = self.watched.iter().find(|(_, r)| *r.id() == id).ok_or_else(unknown)?;
+            self.flown.insert(id.clone(), Flown::new(watched.clone()));
+        }
+        let refusal = {
+            let flown = self.flown.get(&id).ok_or_else(unknown)?;
+            let input = Input::Press { verb, by: by.clone(), reason };
+            flown.engine.decide(self.now, &input)
+        };
+        match refusal {
+            Ok(events) => {
+                if boards || self.flown.get(&id).is_some_and(|f| f.engine.ended()) {
+                    self.store.open(&id);
+                }
+                self.record(&id, events);
+                self.watch_again.insert(self.flown[&id].engine.plan().service.clone());
+                Ok(id)
+            }
+            Err(refusal) => {
+                if boards {
+                    self.flown.remove(&id);
+                }
+                Err(Trouble::new(Kind::Refused, Place::named(id.as_str()), refusal.cause, refusal.remedy))
+            }
+        }
+    }
+
+    /// Tells an engine something, and records what it decides.
+    pub(super) fn tell(&mut self, id: &RolloutId, input: &Input<'_>) {
+        let Some(flown) = self.flown.get(id) else { return };
+        if let Ok(events) = flown.engine.decide(self.now, input) {
+            self.record(id, events);
+        }
+    }
+
+    fn decide_on(&mut self, id: &RolloutId) {
+        let Some(flown) = self.flown.get(id) else { return };
+        let seen = self.observe(&flown.engine, Some(id));
+        self.tell(id, &Input::Observed(&seen));
+    }
+
+    /// Appends to the log, applies, tells people.
+    fn record(&mut self, id: &RolloutId, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        self.dirty = true;
+        self.store.append(id, &events, true);
+        for event in events {
+            let Some(flown) = self.flown.get_mut(id) else { return };
+            flown.engine.apply(&event);
+            super::news::tell(flown, &event);
+            self.learn(id, &event);
+            self.fresh(id, event);
+        }
+        if self.flown.get(id).is_some_and(|f| f.engine.ended()) {
+            self.store.close(id);
+        }
+    }
+
+    /// A version that was promoted was seen complete and under its limit.
+    fn learn(&mut self, id: &RolloutId, event: &Event) {
+        if event.what != crate::rollout::What::Promoted {
+            return;
+        }
+        let (Some(healthy), Some(flown)) = (&mut self.healthy, self.flown.get(id)) else { return };
+        for leg in &flown.engine.plan().legs {
+            if let Some(revision) = flown.engine.new_revision(&leg.id) {
+                // What cannot be noted is only a worse answer to "where back to" one day; the log has it all.
+                if let Err(trouble) = healthy.note(&self.spec.name, &leg.workload, revision, event.at) {
+                    tracing::warn!(%trouble, "not noted as healthy");
+                }
+            }
+        }
+    }
+
+    fn fresh(&mut self, id: &RolloutId, event: Event) {
+        if let Some(flown) = self.flown.get_mut(id) {
+            if flown.fresh.len() == 10_000 {
+                flown.fresh.pop_front();
+            }
+            flown.fresh.push_back(event);
+        }
+    }
+
+    /// Hands out the events of a rollout that nobody has taken yet.
+    pub fn take_events(&mut self, id: &RolloutId) -> Vec<Event> {
+        self.flown.get_mut(id).map(|f| f.fresh.drain(..).collect()).unwrap_or_default()
+    }
+
+    /// Sends what differs from what was sent last. Forward wishes wait for the log; a rollback waits for nothing.
+    fn send(&mut self, id: &RolloutId) {
+        let Some(flown) = self.flown.get(id) else { return };
+        let recorded = self.store.recorded(id);
+        let written = recorded.off.is_none() && recorded.upto >= flown.engine.seq();
+        let mut orders = Vec::new();
+        for wish in flown.engine.wishes() {
+            let Some(leg) = flown.engine.plan().leg(&wish.key.leg) else { continue };
+            let unmet = || wish.way == Way::Back && !self.met(flown, &wish);
+            let again = match flown.sent.get(&wish.key) {
+                Some((last, at)) if *last == wish => self.now.since(*at) >= AGAIN && unmet(),
+                _ => true,
+            };
+            if !again || !(written || wish.way == Way::Back) || !self.answers(&leg.region) {
+                continue;
+            }
+            orders.push(Order {
+                rollout: id.clone(),
+                workload: leg.workload.clone(),
+                old: leg.old.clone(),
+                new: self.new_revision(&flown.engine, leg),
+                container: leg.container.clone(),
+                image: leg.image.clone(),
+                version: flown.engine.plan().to.clone(),
+                wish,
+            });
+        }
+        for order in orders {
+            if let Some(flown) = self.flown.get_mut(id) {
+                flown.sent.insert(order.wish.key.clone(), (order.wish.clone(), self.now));
+            }
+            self.platform.send(self.now, order);
+        }
+    }
+
+    /// Whether the traffic that a way back asks for is what is seen.
+    fn met(&self, flown: &Flown, wish: &Wish) -> bool {
+        let Some(leg) = flown.engine.plan().leg(&wish.key.leg) else { return true };
+        let Some(row) = self.rows.get(&leg.workload) else { return true };
+        match wish.want {
+            Want::Weight { new } => self.new_revision(&flown.engine, leg).is_none_or(|r| row.workload.want(&r) == Some(new)),
+            Want::Roll { forward, .. } => !forward && row.workload.template == leg.old,
+            Want::Replicas { .. } => true,
+        }
+    }
+
+    fn answers(&self, region: &Region) -> bool {
+        self.regions.get(region).is_some_and(|r| r.state == super::RegionState::Answers)
+    }
+
+    fn ask(&mut self) {
+        let mut open = Vec::new();
+        for (id, flown) in &self.flown {
+            for ask in flown.engine.asks() {
+                let (crate::rollout::Ask::Health { leg, .. } | crate::rollout::Ask::Closely { leg }) = &ask;
+                let Some(plan) = flown.engine.plan().leg(leg) else { continue };
+                let ask = match ask {
+                    crate::rollout::Ask::Health { leg, path, .. } => {
+                        crate::rollout::Ask::Health { revision: self.new_revision(&flown.engine, plan), leg, path }
+                    }
+                    other => other,
+                };
+                open.push(Question { rollout: id.clone(), workload: plan.workload.clone(), ask });
+            }
+        }
+        if open != self.questions {
+            self.platform.ask(self.now, &open);
+            self.questions = open;
+        }
+    }
+
+    /// Derives again what others move, for the services whose rows changed.
+    fn watch_others(&mut self) {
+        for service in std::mem::take(&mut self.watch_again) {
+            let ours = self.flown.values().any(|f| f.engine.plan().service == service && !f.engine.settled());
+            let rows: Vec<_> = self.rows.values().map(|r| &r.workload).filter(|w| w.service == service).collect();
+            match watch(&rows).filter(|_| !ours) {
+                Some(found) => {
+                    let news = self.watched.get(&service).is_none_or(|w| w.id() != found.id());
+                    if news {
+                        let by = rows.iter().find_map(|r| r.changed_by.clone());
+                        let text = format!("{} moves to {}", service.name, found.plan().to);
+                        let aside = by.map(|b| format!("by {b}")).unwrap_or_default();
+                        self.notes.push_front(Note {
+                            at: self.now,
+                            sign: Sign::Moves,
+                            subject: service.name.clone(),
+                            text,
+                            aside,
+                            rollout: Some(found.id().clone()),
+                        });
+                        self.notes.truncate(MOST_NOTES);
+                    }
+                    self.watched.insert(service, found);
+                }
+                None => {
+                    if let Some(gone) = self.watched.remove(&service).filter(|_| !ours) {
+                        let text = format!("{} is on {}", service.name, gone.plan().to);
+                        self.notes.push_front(Note {
+                            at: self.now,
+                            sign: Sign::Done,
+                            subject: service.name.clone(),
+                            text,
+                            aside: String::new(),
+                            rollout: None,
+                        });
+                        self.notes.truncate(MOST_NOTES);
+                    }
+                }
+            }
+        }
+    }
+
+    /// How a rollout's log is kept: why not, where it is not.
+    pub(super) fn not_recorded(&self, id: &RolloutId) -> Option<String> {
+        let flown = self.flown.get(id)?;
+        if flown.engine.ended() {
+            return None;
+        }
+        self.store.recorded(id).off
+    }
+
+    /// Writes what is still to be written, 5 s at most.
+    pub fn settle(&mut self) -> bool {
+        self.store.settle()
+    }
+
+    /// Fleet time.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Whether every region has answered or failed once.
+    pub fn heard_all(&self) -> bool {
+        self.spec
+            .regions
+            .iter()
+            .all(|r| self.regions.get(&r.name).is_some_and(|s| !matches!(s.state, super::RegionState::Connecting { .. })))
+    }
+}
+
+impl World {
+    /// Whether the fleet is simulated.
+    pub fn practice(&self) -> bool {
+        self.spec.practice
+    }
+    /// The engine of a rollout, flown or watched.
+    pub fn rollout(&self, id: &RolloutId) -> Option<&Rollout> {
+        self.flown.get(id).map(|f| &f.engine).or_else(|| self.watched.values().find(|r| r.id() == id))
+    }
+}
