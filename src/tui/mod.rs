@@ -15,7 +15,7 @@ pub mod pen;
 pub mod session;
 pub mod terminal;
 pub mod theme;
-pub mod view;
 pub mod update;
+pub mod view;
 pub mod widgets;
 pub mod writer;

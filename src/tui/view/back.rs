@@ -8,6 +8,7 @@ use crate::cockpit::RolloutView;
 use crate::rollout::{BackStatus, LegStatus, Mood, Phase, Proof};
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
+use crate::tui::model::Full;
 use crate::tui::pen::{Bit, Pen, columns, dim, shorten, sign, strong, text};
 use crate::tui::theme::Role;
 use crate::tui::widgets::chart::{AXIS, Chart, Curve, Mark, plot_width};
@@ -95,7 +96,7 @@ pub(super) fn charts(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<
         let lower = take_last(&mut rest, 1 + rows + AXIS);
         take_last(&mut rest, 1);
         errors_chart(lower, buf, r, back, &errors, paper(Span::secs(1)), now, pen);
-    } else if view.latency {
+    } else if view.full == Some(Full::Latency) {
         return errors_chart(area, buf, r, back, &errors, paper(Span::ZERO), now, pen);
     }
     if rest.height < 4 {

@@ -7,7 +7,9 @@ use super::words::{self, version};
 use super::{View, take, take_last};
 use crate::cockpit::{Curves, DOT, Dot, RolloutView, SideView};
 use crate::rollout::{Mood, StepState};
+use crate::tui::commands::Action;
 use crate::tui::format;
+use crate::tui::model::Full;
 use crate::tui::pen::{Bit, Pen, dim, shorten, text};
 use crate::tui::theme::Role;
 use crate::tui::widgets::chart::{AXIS, Chart, Curve, Mark, plot_width};
@@ -41,7 +43,7 @@ pub(super) fn column(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<
     let rows = if area.height >= 27 { LATENCY.1 } else { LATENCY.0 };
     // Title, five rows of errors, blank, title, latency, axis.
     if !latency || area.height < 1 + 5 + 1 + 1 + LATENCY.0 + AXIS {
-        if latency && view.latency { lag_chart(rest, buf, r, view, pen) } else { errors(rest, true, buf, r, view, pen) }
+        if latency && view.full == Some(Full::Latency) { lag_chart(rest, buf, r, view, pen) } else { errors(rest, true, buf, r, view, pen) }
         return;
     }
     lag_chart(take_last(&mut rest, 1 + rows + AXIS), buf, r, view, pen);
@@ -289,7 +291,7 @@ fn no_metrics(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_>, pe
     }
     let held = matches!(r.status.mood, Mood::Unclear { .. });
     let mut last = vec![Fact::new(0, [text(if held { "The step is held: no data never passes." } else { "Pods and R are watched all the same." })])];
-    last.extend(view.live("why").map(|_| Fact::new(2, super::bar::invite(view, "why", "why"))));
+    last.extend(view.live(Action::Why).map(|_| Fact::new(2, super::bar::invite(view, Action::Why, "why"))));
     lines.push(last);
     sentences(area, &lines, buf, pen);
 }

@@ -5,6 +5,7 @@ use super::{View, take};
 use crate::cockpit::{RegionState, RegionView, Snapshot};
 use crate::fleet::Role as RegionRole;
 use crate::rollout::Mood;
+use crate::tui::commands::Action;
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::pen::{Bit, Pen, columns, dim, shorten, text};
@@ -82,7 +83,7 @@ pub(super) struct Silent<'a> {
     mark: Sign,
     subject: &'a str,
     words: String,
-    helps: Option<(&'static str, String)>,
+    helps: Option<(Action, String)>,
 }
 
 /// Drifts, and rollouts that wait for a person.
@@ -94,7 +95,7 @@ pub(super) fn silent_for_long<'a>(shot: &'a Snapshot) -> Vec<Silent<'a>> {
             let others = service.cells.iter().flatten().map(|c| &c.version).find(|v| **v != cell.version);
             if let (true, Some(others)) = (shot.now.since(since) > LONG, others) {
                 let words = format!("{} on {} for {}, others {others}", region.name, cell.version, format::age(shot.now.since(since)));
-                found.push(Silent { mark: Sign::Drift, subject: &service.service.name, words, helps: Some(("launch", format!("launch {others} there"))) });
+                found.push(Silent { mark: Sign::Drift, subject: &service.service.name, words, helps: Some((Action::Launch, format!("launch {others} there"))) });
             }
         }
     }
@@ -107,7 +108,7 @@ pub(super) fn silent_for_long<'a>(shot: &'a Snapshot) -> Vec<Silent<'a>> {
         };
         if shot.now.since(since) > LONG {
             let words = format!("{cause}, for {}", format::age(shot.now.since(since)));
-            found.push(Silent { mark, subject: &r.status.service.name, words, helps: Some(("why", "why".into())) });
+            found.push(Silent { mark, subject: &r.status.service.name, words, helps: Some((Action::Why, "why".into())) });
         }
     }
     found
@@ -125,7 +126,7 @@ pub(super) fn draw_silent(area: Rect, buf: &mut Buffer, found: &[Silent<'_>], vi
         let x = row.x + 2 + name + 2;
         let line = Rect { x: x - 1, width: (row.right() + 2).saturating_sub(x), ..row };
         let mut left = vec![Fact::new(0, [dim(silent.words.as_str())])];
-        left.extend(silent.helps.as_ref().filter(|(c, _)| view.live(c).is_some()).map(|(c, w)| Fact::new(1, super::bar::invite(view, c, w))));
+        left.extend(silent.helps.as_ref().filter(|(a, _)| view.live(*a).is_some()).map(|(a, w)| Fact::new(1, super::bar::invite(view, *a, w))));
         Facts { head: Vec::new(), left, right: Vec::new(), spacing: Spacing { gap: 4, tab: None } }.draw(line, buf, pen);
     }
 }

@@ -5,6 +5,7 @@ use super::{View, take};
 use crate::cockpit::{Note, RolloutView, Sign as News};
 use crate::rollout::Phase;
 use crate::tui::glyphs::Sign;
+use crate::tui::model::Place;
 use crate::tui::pen::{Bit, Pen, columns, dim, shorten, width};
 use crate::tui::theme::Role;
 use crate::tui::widgets::facts::{Fact, Facts, Spacing};
@@ -22,7 +23,7 @@ struct Form {
 }
 
 /// The events of one rollout, in a pane.
-pub(super) fn of_rollout(area: Rect, buf: &mut Buffer, r: &RolloutView, _view: &View<'_>, pen: &Pen<'_>) {
+pub(super) fn of_rollout(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
     list(area, buf, &r.notes, "newest first", 0, Form { tenths: moves_back(r), subject: None }, pen);
 }
 
@@ -34,14 +35,14 @@ pub(super) fn of_fleet(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<
 
 /// All events, on a screen of their own.
 pub(super) fn screen(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
-    let rollout = view.subject().filter(|_| view.screen == super::Screen::RolloutEvents);
+    let rollout = view.subject().filter(|_| view.place == Place::Rollout);
     let notes = rollout.map_or(view.snapshot.notes.as_slice(), |r| r.notes.as_slice());
     let form = Form {
         tenths: rollout.is_some_and(moves_back),
         subject: rollout.is_none().then(|| subjects(notes, content.width)),
     };
     let rows = usize::from(content.height.saturating_sub(1));
-    let first = view.first.min(notes.len().saturating_sub(rows));
+    let first = view.scroll.min(notes.len().saturating_sub(rows));
     let note = if notes.len() > rows {
         format!("{} to {} of {}, newest first", first + 1, first + rows, notes.len())
     } else {

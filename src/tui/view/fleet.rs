@@ -3,7 +3,8 @@
 use super::words::{self, Worst};
 use super::{TWO_COLUMNS, View, WIDE, beside, take, take_last};
 use super::{charts, clusters, data_plane, events, flights, services};
-use crate::cockpit::{RolloutView, ServiceView};
+use crate::cockpit::RolloutView;
+use crate::tui::commands::Action;
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::pen::{Bit, Pen, dim, key, shorten, strong, text};
@@ -22,44 +23,25 @@ const CHART: u16 = 7;
 /// Small charts beside each other.
 const CHARTS: usize = 6;
 
-/// The rollouts that the screen lists, in their order: those whose service has what was typed in its name.
-pub fn listed_rollouts<'a>(view: &View<'a>) -> Vec<&'a RolloutView> {
-    let fits = fits(view);
-    view.snapshot.rollouts.iter().filter(|r| fits(&r.status.service.name)).collect()
-}
-
-/// The services that the screen lists, in their order.
-pub fn listed_services<'a>(view: &View<'a>) -> Vec<&'a ServiceView> {
-    let fits = fits(view);
-    view.snapshot.services.iter().filter(|s| fits(&s.service.name)).collect()
-}
-
-fn fits(view: &View<'_>) -> impl Fn(&str) -> bool + use<> {
-    let wanted = view.filter.map(|f| f.text().to_lowercase()).unwrap_or_default();
-    move |name| name.to_lowercase().contains(&wanted)
-}
-
 /// Draws the screen below the top lines, and returns where the cursor belongs while a filter is typed.
 pub(super) fn draw(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) -> Option<Position> {
     let mut rest = content;
     let cursor = footer(&mut rest, buf, view, pen);
     let screen = content.width + 2;
 
-    let rollouts = listed_rollouts(view);
     let most = (rest.height / 3).max(3);
-    let rows = u16::try_from(rollouts.len()).unwrap_or(u16::MAX).clamp(1, most);
-    flights::draw(take(&mut rest, rows + 1), buf, &rollouts, view, pen);
+    let rows = u16::try_from(view.rollouts.len()).unwrap_or(u16::MAX).clamp(1, most);
+    flights::draw(take(&mut rest, rows + 1), buf, view, pen);
     take(&mut rest, 1);
 
     let notices = services::notices(view, screen);
-    let listed = listed_services(view);
     // Where there is room for them, the panes below keep theirs; opened, the services take it all.
     let below = if view.unfolded || rest.height < 20 { 0 } else { 6 };
     let room = usize::from(rest.height.saturating_sub(1 + below + notices.len() as u16));
-    let fold = services::fold(&listed, room, view);
+    let fold = services::fold(view.services, room, view);
     let used = (fold.shown.len() + usize::from(!fold.folded.is_empty())) as u16;
     services::draw(take(&mut rest, used + 1), buf, &fold, view, pen);
-    if listed.is_empty() {
+    if view.services.is_empty() {
         let says = if view.snapshot.services.is_empty() { "no service is known yet" } else { "no service has this in its name" };
         let row = take(&mut rest, 1);
         pen.text(buf, row.x + 2, row.y, if row.height > 0 { row.width } else { 0 }, says, Role::Dim);
@@ -71,7 +53,7 @@ pub(super) fn draw(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'
     }
     take(&mut rest, 1);
     if screen >= WIDE {
-        wide(&mut rest, buf, &rollouts, view, pen);
+        wide(&mut rest, buf, view, pen);
     } else {
         lower(rest, buf, view, pen);
     }
@@ -102,9 +84,9 @@ fn lower(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
 }
 
 /// What wide screens have more: a curve of every rollout, the clusters, and what is silent for long.
-fn wide(rest: &mut Rect, buf: &mut Buffer, rollouts: &[&RolloutView], view: &View<'_>, pen: &Pen<'_>) {
+fn wide(rest: &mut Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
     let found = clusters::silent_for_long(view.snapshot);
-    let curves: Vec<&&RolloutView> = rollouts.iter().filter(|r| !r.curves.old.is_empty() || !r.curves.new.is_empty()).take(CHARTS).collect();
+    let curves: Vec<&&RolloutView> = view.rollouts.iter().filter(|r| !r.curves.old.is_empty() || !r.curves.new.is_empty()).take(CHARTS).collect();
     // The events keep eight rows; the rest is given by weight.
     let mut spare = rest.height.saturating_sub(8);
     let mut has = |rows: u16| {
@@ -176,11 +158,11 @@ fn small_charts(area: Rect, buf: &mut Buffer, rollouts: &[&&RolloutView], view: 
 
 /// The row above the key bar: the filter that is typed, else what to try.
 fn footer(rest: &mut Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) -> Option<Position> {
-    if let (Some(filter), true) = (view.filter, view.typing) {
+    if let Some(field) = view.typed {
         let row = take_last(rest, 1);
-        let slash = view.bound("filter").map_or("/", |b| b.key);
+        let slash = view.key(Action::Filter, "/");
         let x = pen.bits(buf, row.x - 1, row.y, row.width, &[key(slash), text(" ")]);
-        return Some(filter.draw(Rect { x, width: row.right().saturating_sub(x).min(40), ..row }, buf, pen));
+        return Some(field.draw(Rect { x, width: row.right().saturating_sub(x).min(40), ..row }, buf, pen));
     }
     let hint = view.hint?;
     let row = take_last(rest, 1);

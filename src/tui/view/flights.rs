@@ -5,8 +5,10 @@ use super::{FULL, View, WIDE};
 use crate::cockpit::RolloutView;
 use crate::rollout::{Mood, Readiness, Status};
 use crate::strategy::StrategyKind;
+use crate::tui::commands::Action;
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
+use crate::tui::model::Focus;
 use crate::tui::pen::{Bit, Pen, columns, dim, shorten, strong, text, width};
 use crate::tui::theme::Role;
 use crate::tui::widgets::split_bar::Bar;
@@ -14,17 +16,19 @@ use crate::tui::widgets::table::{Cell, Column, Row, Table, keep_in_sight};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Draws the table; `listed` are the rollouts in their order.
-pub(super) fn draw(area: Rect, buf: &mut Buffer, listed: &[&RolloutView], view: &View<'_>, pen: &Pen<'_>) {
+/// Draws the table.
+pub(super) fn draw(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
+    let listed = view.rollouts;
     let room = usize::from(area.height.saturating_sub(1));
     let at = view.selected.and_then(|id| listed.iter().position(|r| r.status.id == *id));
     let first = keep_in_sight(0, at.unwrap_or(0), room, listed.len());
     let shown = listed.get(first..(first + room).min(listed.len())).unwrap_or_default();
-    let note = match (view.filter.filter(|f| !f.is_empty()), listed.len() > room) {
-        (Some(filter), _) => format!("with {}", shorten(&filter.text(), 20)),
-        (None, true) => format!("worst first, {} of {}", shown.len(), listed.len()),
-        (None, false) if listed.len() > 1 => "worst first".to_owned(),
-        (None, false) => String::new(),
+    let filtered = !view.filter.is_empty();
+    let note = match (filtered, listed.len() > room) {
+        (true, _) => format!("with {}", shorten(view.filter, 20)),
+        (false, true) => format!("worst first, {} of {}", shown.len(), listed.len()),
+        (false, false) if listed.len() > 1 => "worst first".to_owned(),
+        (false, false) => String::new(),
     };
     let form = match area.width + 2 {
         WIDE.. => Form::Wide,
@@ -33,12 +37,12 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, listed: &[&RolloutView], view: 
     };
     let columns = headings(shown, form);
     let rows: Vec<Row<'_>> = shown.iter().map(|r| row(r, view, form)).collect();
-    let selected = at.and_then(|at| at.checked_sub(first)).filter(|_| view.pane == super::Pane::Flights);
+    let selected = at.and_then(|at| at.checked_sub(first)).filter(|_| view.focus == Focus::InFlight);
     Table { title: "IN FLIGHT", note: &note, columns: &columns, rows: &rows, selectable: true, selected }.draw(area, buf, pen);
     if listed.is_empty() && area.height > 1 {
-        let says = if view.filter.is_some_and(|f| !f.is_empty()) { "no rollout has this in its name" } else { "nothing is in flight" };
+        let says = if filtered { "no rollout has this in its name" } else { "nothing is in flight" };
         let mut bits = vec![dim(says)];
-        let invite = super::bar::invite(view, "launch", "launch one");
+        let invite = super::bar::invite(view, Action::Launch, "launch one");
         bits.extend((!invite.is_empty()).then(|| text("  ")));
         bits.extend(invite);
         pen.bits(buf, area.x + 3, area.y + 1, area.width.saturating_sub(3), &bits);

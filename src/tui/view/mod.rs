@@ -17,17 +17,22 @@ mod regions;
 mod rollout;
 mod services;
 mod top;
+mod of_model;
 mod verdict;
 mod way_back;
+mod why;
 mod words;
 
-pub use fleet::{listed_rollouts, listed_services};
+pub use of_model::Shown;
 pub use top::window_title;
 
+use super::commands::Action;
+use super::model::{Focus, Full, Place};
 use super::pen::Pen;
 use super::theme::Role;
 use super::widgets::field::Field;
-use crate::cockpit::{RolloutView, Snapshot};
+use crate::cockpit::{RolloutView, ServiceView, Snapshot};
+use crate::fleet::Protection;
 use crate::units::{RolloutId, Service, Span};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -43,79 +48,16 @@ const WIDE: u16 = 160;
 /// Blank columns between panes side by side.
 const BETWEEN: u16 = 3;
 
-/// Which screen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Screen {
-    /// Who needs a person, and what runs where.
-    #[default]
-    Fleet,
-    /// The selected rollout, and its way back while it moves back.
-    Rollout,
-    /// All that happened in the fleet.
-    FleetEvents,
-    /// All that happened to the selected rollout.
-    RolloutEvents,
-    /// The plan of the selected rollout, and its way back.
-    Plan,
-}
-
-impl Screen {
-    /// Whether it speaks for one rollout alone.
-    fn of_rollout(self) -> bool {
-        matches!(self, Screen::Rollout | Screen::RolloutEvents | Screen::Plan)
-    }
-}
-
-/// Which list of the fleet screen the keys go to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pane {
-    /// The rollouts.
-    #[default]
-    Flights,
-    /// The services.
-    Services,
-}
-
-/// A command as the command table knows it now. What is not in the list is not offered on the screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bound<'a> {
-    /// Its name; those that screens offer are in [`COMMANDS`].
-    pub command: &'a str,
+/// A command's key, as the command table knows it now. What is not in the list is not offered on the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// What it asks for.
+    pub action: Action,
     /// The key, as it is shown: `R`, `Enter`.
-    pub key: &'a str,
+    pub key: String,
     /// Whether it does something here and now.
     pub live: bool,
 }
-
-/// The commands that screens offer where [`View::keys`] has them.
-pub const COMMANDS: [&str; 26] = [
-    "rollback",
-    "pause",
-    "step",
-    "promote",
-    "skip",
-    "retry",
-    "undo",
-    "over-capacity",
-    "freeze",
-    "take",
-    "arm",
-    "launch",
-    "open",
-    "back",
-    "filter",
-    "pane",
-    "events",
-    "plan",
-    "latency",
-    "calm",
-    "why",
-    "copy",
-    "speed",
-    "time",
-    "palette",
-    "help",
-];
 
 /// What a person has chosen, as plain data, and the snapshot that it is about.
 #[derive(Clone, Copy, Debug)]
@@ -123,37 +65,43 @@ pub struct View<'a> {
     /// What is drawn.
     pub snapshot: &'a Snapshot,
     /// Which screen.
-    pub screen: Screen,
+    pub place: Place,
+    /// A pane in the place of the others.
+    pub full: Option<Full>,
+    /// That pane is scrolled down so far.
+    pub scroll: usize,
     /// The rollout that the top lines speak for, and that `R` is about; without one nothing is in flight.
     pub selected: Option<&'a RolloutId>,
-    /// The selected service, in the pane of services.
+    /// The selected service.
     pub service: Option<&'a Service>,
-    /// Where keys go on the fleet screen.
-    pub pane: Pane,
+    /// Which list of the fleet screen the arrows move in.
+    pub focus: Focus,
+    /// The rollouts that are listed, in their order.
+    pub rollouts: &'a [&'a RolloutView],
+    /// The services that are listed, in their order.
+    pub services: &'a [&'a ServiceView],
+    /// What the lists are narrowed to; empty: not.
+    pub filter: &'a str,
+    /// The same while it is typed.
+    pub typed: Option<&'a Field>,
+    /// Whether text is being typed anywhere: keys are then letters, and `R` needs `Esc` first.
+    pub typing: bool,
     /// What is left of being armed.
     pub armed: Option<Span>,
     /// A rollback that waits for its grace to end, and what is left of it. The top lines then speak for this one.
     pub grace: Option<(&'a RolloutId, Span)>,
-    /// What rollouts and services are narrowed to.
-    pub filter: Option<&'a Field>,
-    /// Whether text is being typed: keys are then letters, and `R` needs `Esc` first.
-    pub typing: bool,
     /// Whether calm rows of services are shown although they do not fit.
     pub unfolded: bool,
-    /// Where only one chart fits: latency in place of errors.
-    pub latency: bool,
     /// A minute a column, in place of 10 s.
     pub zoomed: bool,
-    /// The first row in sight on the screens of events and of the plan.
-    pub first: usize,
-    /// How fast the time of practice goes: `×4`, `paused`.
+    /// How fast the time of practice goes: `×4`, `stopped`.
     pub speed: Option<&'a str>,
     /// One line that says what to try.
     pub hint: Option<&'a str>,
     /// Countdowns in steps of 5 s.
     pub reduce_motion: bool,
     /// What can be pressed.
-    pub keys: &'a [Bound<'a>],
+    pub keys: &'a [Bound],
 }
 
 impl<'a> View<'a> {
@@ -162,20 +110,29 @@ impl<'a> View<'a> {
         self.grace.map(|(id, _)| id).or(self.selected).and_then(|id| self.snapshot.rollout(id))
     }
 
-    /// The key of a command, live or not.
-    fn bound(&self, command: &str) -> Option<&'a Bound<'a>> {
-        debug_assert!(COMMANDS.contains(&command), "{command} is not in COMMANDS");
-        self.keys.iter().find(|b| b.command == command)
+    /// The key of an action, live or not.
+    fn bound(&self, action: Action) -> Option<&'a Bound> {
+        self.keys.iter().find(|b| b.action == action)
     }
 
-    /// The key of a command that does something now.
-    fn live(&self, command: &str) -> Option<&'a str> {
-        self.bound(command).filter(|b| b.live).map(|b| b.key)
+    /// The key of an action, or how it is usually called where the table has none.
+    fn key(&self, action: Action, usual: &'static str) -> &'a str {
+        self.bound(action).map_or(usual, |b| b.key.as_str())
+    }
+
+    /// The key of an action that does something now.
+    fn live(&self, action: Action) -> Option<&'a str> {
+        self.bound(action).filter(|b| b.live).map(|b| b.key.as_str())
     }
 
     /// Whether a verb that needs arming would be refused for want of it.
     fn unarmed(&self) -> bool {
-        self.snapshot.protection == crate::fleet::Protection::Safe && self.armed.is_none()
+        self.snapshot.protection == Protection::Safe && self.armed.is_none()
+    }
+
+    /// Whether one rollout has the screen.
+    fn of_rollout(&self) -> bool {
+        self.place == Place::Rollout && self.subject().is_some()
     }
 }
 
@@ -187,11 +144,14 @@ pub fn draw(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) -> Opt
         return None;
     }
     let content = frame(area, buf, view, pen);
-    match view.screen {
-        Screen::Fleet => return fleet::draw(content, buf, view, pen),
-        Screen::Rollout => rollout::draw(content, buf, view, pen),
-        Screen::FleetEvents | Screen::RolloutEvents => events::screen(content, buf, view, pen),
-        Screen::Plan => plan::screen(content, buf, view, pen),
+    match (view.full, view.place) {
+        (Some(Full::Events), _) => events::screen(content, buf, view, pen),
+        (Some(Full::Plan), Place::Rollout) => plan::screen(content, buf, view, pen),
+        (Some(Full::Why), Place::Rollout) => why::screen(content, buf, view, pen),
+        (_, Place::Rollout) => rollout::draw(content, buf, view, pen),
+        (_, Place::Fleet) => return fleet::draw(content, buf, view, pen),
+        // The launch screen draws its own content into the frame.
+        (_, Place::Launch) => {}
     }
     None
 }

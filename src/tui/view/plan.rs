@@ -45,7 +45,7 @@ pub(super) fn screen(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen
     let title = take(&mut rest, 1);
     let rows = usize::from(rest.height.saturating_sub(1));
     let all = r.status.steps.len();
-    let first = view.first.min(all.saturating_sub(rows));
+    let first = view.scroll.min(all.saturating_sub(rows));
     let note = if all > rows { format!("{} to {} of {all}", first + 1, (first + rows).min(all)) } else { "newest undone first".into() };
     Title::new("PLAN AND ITS WAY BACK", vec![Fact::new(0, [dim(note)])]).draw(title, buf, pen);
     table(rest, buf, r, view, first, pen);

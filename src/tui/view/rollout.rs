@@ -47,7 +47,7 @@ pub(super) fn draw(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'
     if !has_side(screen) {
         let line = take_last(&mut rest, 1);
         if rest.height >= 24 {
-            events::of_rollout(take_last(&mut rest, 9), buf, r, view, pen);
+            events::of_rollout(take_last(&mut rest, 9), buf, r, pen);
             take_last(&mut rest, 1);
         }
         if goes_back {
@@ -74,7 +74,7 @@ pub(super) fn draw(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'
             take(&mut side, 1);
         }
     }
-    events::of_rollout(side, buf, r, view, pen);
+    events::of_rollout(side, buf, r, pen);
 }
 
 /// The column beside the charts: 30 at 100 columns, 34 at 120, 58 at 200.
@@ -123,6 +123,6 @@ fn short(step: &crate::rollout::StepStatus) -> &str {
 fn gone(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
     let row = Rect { x: content.x.saturating_sub(1), width: content.width + 2, height: content.height.min(1), ..content };
     let mut left = vec![Fact::new(0, [dim("This rollout is over and no longer kept here.")])];
-    left.push(Fact::new(1, super::bar::invite(view, "back", "to the fleet")));
+    left.push(Fact::new(1, super::bar::invite(view, crate::tui::commands::Action::Leave, "to the fleet")));
     Facts { head: Vec::new(), left, right: Vec::new(), spacing: Spacing { gap: BETWEEN, tab: None } }.draw(row, buf, pen);
 }

@@ -5,8 +5,10 @@ use super::words::{self, whole};
 use super::{FULL, View, WIDE};
 use crate::cockpit::{Cell, CellMood, RegionState, RegionView, ServiceView, SideView, Snapshot};
 use crate::fleet::Role as RegionRole;
+use crate::tui::commands::Action;
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
+use crate::tui::model::Focus;
 use crate::tui::pen::{Bit, Pen, columns, dim, shorten, strong, text, width};
 use crate::tui::theme::Role;
 use crate::tui::widgets::facts::{Fact, Facts, Spacing};
@@ -42,7 +44,7 @@ pub(super) fn fold<'a>(listed: &[&'a ServiceView], room: usize, view: &View<'_>)
     }
     // One row is the line of the folded ones.
     let mut free = room.saturating_sub(1);
-    let selected = |s: &ServiceView| view.pane == super::Pane::Services && view.service == Some(&s.service);
+    let selected = |s: &ServiceView| view.focus == Focus::Services && view.service == Some(&s.service);
     let mut keep = vec![false; listed.len()];
     for wanted in [0, 1, 2] {
         for (service, keep) in listed.iter().zip(&mut keep) {
@@ -189,7 +191,7 @@ fn row(service: &ServiceView, area: Rect, buf: &mut Buffer, grid: &Grid, view: &
         }
     }
     numbers(&service.numbers, fails, area, buf, grid, pen);
-    if view.pane == super::Pane::Services && view.service == Some(&service.service) {
+    if view.focus == Focus::Services && view.service == Some(&service.service) {
         let x = area.x.saturating_sub(1);
         pen.text(buf, x, area.y, 1, Sign::Selected.text(), Role::New);
         pen.over(buf, Rect { x, width: area.width + 2, ..area }, Role::Selected);
@@ -269,7 +271,7 @@ fn numbers(side: &SideView, fails: bool, area: Rect, buf: &mut Buffer, grid: &Gr
 fn folded(rows: &[&ServiceView], area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
     let all_calm = rows.iter().all(|s| calm(s));
     let (mark, word) = if all_calm { (Sign::Ok, "calm") } else { (Sign::Look, "more") };
-    let key = view.bound("calm").map(|b| dim(format!("{} shows them", b.key)));
+    let key = view.bound(Action::Calm).map(|b| dim(format!("{} shows them", b.key)));
     let room = area.width.saturating_sub(4 + key.as_ref().map_or(0, |k| k.width() + 2));
     let mut words = format!("{} {word}: ", rows.len());
     for (i, service) in rows.iter().enumerate() {

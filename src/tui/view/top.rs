@@ -7,8 +7,10 @@ use super::{FULL, View};
 use crate::analysis::Verdict;
 use crate::cockpit::{RegionState, RolloutView};
 use crate::rollout::{BackStatus, Mood, Phase, Status};
+use crate::tui::commands::Action;
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
+use crate::tui::model::Place;
 use crate::tui::pen::{Bit, Pen, Tint, dim, key, shorten, sign, strong, text};
 use crate::tui::theme::Role;
 use crate::tui::widgets::facts::{Fact, Facts};
@@ -24,7 +26,7 @@ pub(super) fn height(area: Rect, view: &View<'_>) -> u16 {
 
 /// Line A, where one rollout has the screen for itself and there is room; else B names it.
 fn has_subject_line(area: Rect, view: &View<'_>) -> bool {
-    view.screen.of_rollout() && area.width >= FULL && area.height >= 34 && view.subject().is_some()
+    view.of_rollout() && area.width >= FULL && area.height >= 34
 }
 
 /// Draws the lines in `area`, which has as many rows as [`height`] said.
@@ -385,18 +387,18 @@ fn helps<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Vec<Fact<'a>> {
     let s = &r.status;
     let helping = match &s.mood {
         Mood::Held { key: Some(k), .. } | Mood::Stuck { key: Some(k), .. } => match k {
-            'r' => Some(("retry", "try again".to_owned())),
-            'S' => Some(("skip", "skip".to_owned())),
-            'p' => Some(("pause", "resume".to_owned())),
+            'r' => Some((Action::Retry, "try again".to_owned())),
+            'S' => Some((Action::Skip, "skip".to_owned())),
+            'p' => Some((Action::Pause, "resume".to_owned())),
             _ => None,
         },
-        Mood::Aborted => Some(("retry", "begin again".to_owned())),
-        Mood::Superseded => Some(("take", "take the controls".to_owned())),
+        Mood::Aborted => Some((Action::Retry, "begin again".to_owned())),
+        Mood::Superseded => Some((Action::Take, "take the controls".to_owned())),
         _ => None,
     };
-    if let Some((command, words)) = helping {
+    if let Some((action, words)) = helping {
         // A key that needs arming is named all the same: the line must say what helps.
-        return view.bound(command).map(|b| Fact::new(0, [key(b.key), dim(format!(" {words}"))])).into_iter().collect();
+        return view.bound(action).map(|b| Fact::new(0, [key(b.key.as_str()), dim(format!(" {words}"))])).into_iter().collect();
     }
     let mut facts = Vec::new();
     if !form.full() {
@@ -405,7 +407,7 @@ fn helps<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Vec<Fact<'a>> {
     if let (Some(at), true) = (r.verdict.next_check, r.in_flight()) {
         facts.push(Fact::new(9, [dim("check in "), strong(left(view, at))]));
     }
-    if let (Some((label, _)), Some(k), false) = (&s.next, view.live("step"), form.named) {
+    if let (Some((label, _)), Some(k), false) = (&s.next, view.live(Action::Promote), form.named) {
         let to = if label == "done" { "finish".to_owned() } else { format!("step to {label}") };
         facts.push(Fact::new(6, [key(k), dim(format!(" {to}"))]));
     }
@@ -441,7 +443,7 @@ fn no_subject<'a>(view: &View<'a>, form: Form) -> Facts<'a> {
     let last = shot.last_change.map(|at| format!(", last change {}", words::ago(view, at))).unwrap_or_default();
     let count = if services == 1 { "1 service".to_owned() } else { format!("{services} services") };
     line.left.push(Fact::new(0, [dim(format!("{count}, {}{last}", words::regions(shot.regions.len())))]));
-    if let (Some(k), true) = (view.live("launch"), view.screen == super::Screen::Fleet) {
+    if let (Some(k), true) = (view.live(Action::Launch), view.place == Place::Fleet) {
         line.right.push(Fact::new(2, [key(k), dim(" launch one")]));
     }
     line

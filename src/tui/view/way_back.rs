@@ -4,6 +4,7 @@ use super::words::{self, share, version};
 use super::{FULL, View};
 use crate::cockpit::RolloutView;
 use crate::rollout::{BackStatus, Mood, Readiness, RollbackKind, RollbackPlan};
+use crate::tui::commands::Action;
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::pen::{Bit, dim, key, shorten, sign, strong, text};
@@ -44,7 +45,7 @@ pub(super) fn line<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts
         }
         State::Denied => {
             line.left.push(Fact::new(0, [text(why)]));
-            line.left.extend(view.live("copy").map(|k| Fact::new(2, [key(k), dim(" copy the command")])));
+            line.left.extend(view.live(Action::Copy).map(|k| Fact::new(2, [key(k), dim(" copy the command")])));
         }
         State::Off => line.left.push(Fact::new(0, [if failing { strong(format!("R is off: {why}")) } else { dim(why) }])),
     }
@@ -67,8 +68,8 @@ pub(super) fn nothing<'a>(view: &View<'a>, form: Form) -> Facts<'a> {
 
 /// The line in the grace: the same key acts now, and another one calls it off.
 pub(super) fn grace<'a>(view: &View<'a>, form: Form) -> Facts<'a> {
-    let rollback = view.bound("rollback").map_or("R", |b| b.key);
-    let cancel = view.bound("back").map_or("Esc", |b| b.key);
+    let rollback = view.key(Action::Rollback, "R");
+    let cancel = view.key(Action::Leave, "Esc");
     Facts {
         head: vec![key(rollback), strong(" now")],
         left: vec![Fact::new(0, [key(cancel), strong(" cancel")])],
@@ -79,10 +80,10 @@ pub(super) fn grace<'a>(view: &View<'a>, form: Form) -> Facts<'a> {
 
 /// The line while it moves back: what else can be done, each by another key.
 pub(super) fn moving<'a>(r: &'a RolloutView, back: &'a BackStatus, view: &View<'a>, form: Form) -> Facts<'a> {
-    let needs_arming = if view.unarmed() { " (needs A)" } else { "" };
+    let needs_arming = arming(view);
     let mut line = Facts { head: Vec::new(), left: Vec::new(), right: Vec::new(), spacing: Spacing { tab: None, ..form.spacing() } };
-    let rollback = view.bound("rollback").map_or("R", |b| b.key);
-    let hold = view.bound("pause").map(|b| b.key);
+    let rollback = view.key(Action::Rollback, "R");
+    let hold = view.bound(Action::Pause).map(|b| b.key.as_str());
     match (r.status.paused, hold) {
         (true, _) => line.head.extend([key(rollback), strong(" goes on")]),
         (false, Some(hold)) => line.head.extend([key(hold), strong(format!(" hold here{needs_arming}"))]),
@@ -93,11 +94,11 @@ pub(super) fn moving<'a>(r: &'a RolloutView, back: &'a BackStatus, view: &View<'
         line.left.push(Fact::new(0, [strong("follows when it answers")]));
         line.left.extend(leg.seen.map(|seen| Fact::new(2, [text(format!("last seen {} on {}", share(seen), version(&r.status.to)))])));
     } else if back.can < Percent::ALL
-        && let Some(bound) = view.bound("over-capacity")
+        && let Some(bound) = view.bound(Action::OverCapacity)
     {
         let rest = share(back.can.rest());
         let words = if form.full() { format!(" move the last {rest} too, over capacity{needs_arming}") } else { format!(" the last {rest} too{needs_arming}") };
-        line.left.push(Fact::new(1, [key(bound.key), strong(words)]));
+        line.left.push(Fact::new(1, [key(bound.key.as_str()), strong(words)]));
     }
     line.left.extend(left_behind(&r.status.rollback, form));
     line
@@ -109,8 +110,8 @@ pub(super) fn back<'a>(r: &'a RolloutView, back: Option<&'a BackStatus>, view: &
     let to = version(&r.status.to);
     match back.and_then(|b| b.undo_until) {
         Some(until) => {
-            let needs_arming = if view.unarmed() { " (needs A)" } else { "" };
-            let undo = view.bound("undo").map_or("u", |b| b.key);
+            let needs_arming = arming(view);
+            let undo = view.key(Action::Undo, "u");
             line.head.extend([key(undo), strong(" undo")]);
             line.left.push(Fact::new(1, [strong(format!("until {} while {to} runs{needs_arming}", format::hour_minute(until)))]));
         }
@@ -127,6 +128,11 @@ pub(super) fn back<'a>(r: &'a RolloutView, back: Option<&'a BackStatus>, view: &
 /// Legs that do not answer.
 pub(super) fn silent(r: &RolloutView) -> Vec<&crate::rollout::LegStatus> {
     r.status.legs.iter().filter(|l| l.silent_since.is_some()).collect()
+}
+
+/// What a verb that needs arming says beside it where nothing is armed.
+fn arming(view: &View<'_>) -> String {
+    if view.unarmed() { format!(" (needs {})", view.key(Action::Arm, "A")) } else { String::new() }
 }
 
 /// The five states of the line.
@@ -159,7 +165,7 @@ fn why(plan: &RollbackPlan) -> &str {
 
 /// The key and the state: `R ● ready`; on a strip the key with its verb, `R  ROLL BACK`.
 fn head<'a>(view: &View<'a>, calling: bool, state: State) -> Vec<Bit<'a>> {
-    let bound = view.bound("rollback").map_or("R", |b| b.key);
+    let bound = view.key(Action::Rollback, "R");
     let pressed = if view.typing { format!("Esc {bound}") } else { bound.to_owned() };
     let works = !matches!(state, State::Denied | State::Off);
     if calling {

@@ -23,6 +23,11 @@ pub(super) fn versions<'a>(status: &'a Status) -> [Bit<'a>; 3] {
     [Bit::new(Role::Old, version(&status.from)), Bit::new(Role::Dim, " → "), Bit::new(Role::New, version(&status.to))]
 }
 
+/// A name as a column of names has room for it.
+pub(super) fn shortened(name: &str) -> String {
+    shorten(name, 20).into_owned()
+}
+
 /// A wanted share: `15 %`.
 pub(super) fn share(percent: Percent) -> String {
     format!("{} %", format::want(percent.points()))
