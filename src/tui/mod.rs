@@ -1,7 +1,7 @@
 //! The screen.
 //!
 //! `theme` and `glyphs` say how roles and signs look on this terminal, `pen` draws them, `widgets` are the parts that panes are
-//! made of, `format` writes numbers, `writer` and `terminal` bring a frame to the terminal and keys back.
+//! made of, `view` the screens, `format` writes numbers, `writer` and `terminal` bring a frame to the terminal and keys back.
 
 pub mod commands;
 pub mod format;
@@ -16,5 +16,6 @@ pub mod session;
 pub mod terminal;
 pub mod theme;
 pub mod update;
+pub mod view;
 pub mod widgets;
 pub mod writer;
