@@ -10,6 +10,7 @@ pub mod document;
 pub mod flight;
 pub mod journal;
 pub mod man;
+pub mod plan;
 pub mod real;
 pub mod scenario;
 pub mod strategies;
