@@ -10,6 +10,7 @@ pub mod analysis;
 pub mod strategy;
 pub mod rollout;
 pub mod simulator;
+pub mod practice;
 pub mod journal;
 pub mod settings;
 pub mod platform;

@@ -39,7 +39,9 @@ pub fn words(engine: &Rollout, event: &Event) -> Option<(Sign, String, String)> 
             Some((Sign::Moves, format!("{leg} {pods} pods of {from}"), String::new()))
         }
         What::WeightSet { leg, weight } => Some((Sign::Moves, format!("{leg} {weight}"), "asked".into())),
-        What::StepApplied { step: i } => Some((Sign::Ok, format!("{} reached", step(*i)), "in all its regions".into())),
+        What::StepApplied { step: i } if plan.steps.get(*i).is_some_and(|s| s.weight.is_some()) => {
+            Some((Sign::Ok, format!("{} reached", step(*i)), "in all its regions".into()))
+        }
         What::StepPassed { step: i } => Some((Sign::Done, format!("{} passed", step(*i)), String::new())),
         What::HealthFailed { leg, why } => Some((Sign::Look, format!("{leg} health fails"), why.clone())),
         What::HealthPassed { leg, nth } if *nth == plan.rules.healthy_in_a_row => {
@@ -79,6 +81,7 @@ pub fn words(engine: &Rollout, event: &Event) -> Option<(Sign, String, String)> 
         What::RolledBack => Some((Sign::Done, format!("{to} removed"), String::new())),
         What::Superseded { by_term } => Some((Sign::Look, "somebody else drives".into(), format!("term {}", by_term.0))),
         What::StepStarted { .. }
+        | What::StepApplied { .. }
         | What::RevisionFound { .. }
         | What::ReplicasSet { .. }
         | What::LegArrived { .. }

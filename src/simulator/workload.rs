@@ -566,11 +566,12 @@ impl Workload {
         if set.is(&Ill::Unhealthy) && ready > 0 {
             return (0, all, Some(format!("{path} answers 503")));
         }
-        if ready == all {
-            return (all, 0, None);
+        // A pod that is only starting is not ill; one that cannot start is.
+        match set.pods.stuck(&self.habits(set)) {
+            Some(stuck) => (ready, all - ready, Some(stuck.cause)),
+            None if ready > 0 => (ready, 0, None),
+            None => (0, all, Some(format!("none of {all} pods is ready"))),
         }
-        let why = set.pods.stuck(&self.habits(set)).map_or_else(|| format!("{} of {all} pods not ready", all - ready), |s| s.cause);
-        (ready, all - ready, Some(why))
     }
 
     /// Whether no update is at work: one revision has all traffic. Idle pods of another may stand by.
