@@ -39,7 +39,7 @@ fn said(Output { status, stdout, stderr }: Output) -> Said {
 fn flown(home: &Path, folder: &str, id: &str) -> std::path::PathBuf {
     let mut store = FileStore::new(home.join("data").join(folder));
     let rollout = RolloutId::new(id);
-    store.begin(&rollout);
+    store.open(&rollout);
     let whats = [What::Paused, What::Resumed, What::Promoted];
     let event = |(seq, what)| Event { seq, term: Term(1), at: Time(1_767_603_600_000), by: By::Person(Person::new("mara")), what };
     store.append(&rollout, &(1..).zip(whats).map(event).collect::<Vec<_>>(), true);
