@@ -3,7 +3,7 @@
 
 use clap::Parser;
 use flightdeck::cli::args::JournalCommand;
-use flightdeck::cli::{Cli, Command, completions, deploy, doctor, finish, journal, man, refuse, strategies};
+use flightdeck::cli::{Cli, Command, completions, deploy, doctor, finish, journal, man, plan, refuse, strategies};
 use flightdeck::units::{Kind, Place, Trouble};
 use std::process::ExitCode;
 
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> u8 {
     match cli.command {
+        Some(Command::Plan(args)) => finish(plan::run(&args), args.json),
         Some(Command::Strategies(args)) => finish(strategies::run(&args), false),
         Some(Command::Deploy(args)) if args.help || args.list_strategies => finish(strategies::about_deploy(&args), args.json),
         Some(Command::Doctor(args)) => finish(doctor::run(&args), args.json),

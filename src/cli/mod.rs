@@ -10,6 +10,7 @@ pub mod document;
 pub mod flight;
 pub mod journal;
 pub mod man;
+pub mod plan;
 pub mod scenario;
 pub mod status;
 pub mod strategies;
