@@ -3,6 +3,7 @@
 //! Decides nothing about rollouts. Known weakness: a message of clap's own (a wrong option) is in clap's words.
 
 pub mod args;
+pub mod cockpit;
 pub mod completions;
 pub mod deploy;
 pub mod doctor;
