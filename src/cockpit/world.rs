@@ -531,6 +531,18 @@ impl World {
         self.store.recorded(id).off
     }
 
+    /// Whether another flightdeck of this machine has a rollout's log: who may not be passed over.
+    pub fn held_elsewhere(&self, id: &RolloutId) -> Option<String> {
+        self.not_recorded(id)
+    }
+
+    /// Whether everything that a rollout asks for now is what is seen.
+    pub fn nothing_open(&self, id: &RolloutId) -> bool {
+        let Some(flown) = self.flown.get(id) else { return true };
+        let sent = |wish: &Wish| flown.sent.get(&wish.key).is_some_and(|(last, at)| last == wish && self.now.since(*at) >= Span::secs(1));
+        flown.engine.wishes().iter().all(sent)
+    }
+
     /// Writes what is still to be written, 5 s at most.
     pub fn settle(&mut self) -> bool {
         self.store.settle()
