@@ -226,6 +226,31 @@ fn logs_are_listed_verified_and_exported() {
 }
 
 #[test]
+fn a_practice_flight_leaves_a_log_whose_chain_holds() {
+    let home = tempfile::tempdir().unwrap();
+    let flight =
+        run(home.path(), "deploy --practice --seed 7 --speed max --initial-traffic 50% --step-interval 1m --rollback-window 1m --json");
+    assert_eq!(flight.code, Some(0), "{}{}", flight.out, flight.err);
+    let last: Value = serde_json::from_str(flight.out.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["event"], &last["outcome"]), (&"finished".into(), &"promoted".into()));
+    let json: Value = serde_json::from_str(&run(home.path(), "journal verify --json").out).unwrap();
+    let [log] = json["rollouts"].as_array().unwrap().as_slice() else { panic!("{json}") };
+    assert_eq!((&log["rollout"], &log["holds"], &log["outcome"]), (&last["rollout"], &true.into(), &"promoted".into()));
+    assert_eq!(log["events"].as_u64().unwrap() as usize, flight.out.lines().count() - 1);
+}
+
+#[test]
+fn a_wrong_level_of_the_program_log_is_refused_and_a_place_that_takes_none_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    let wrong = said(flightdeck(home.path(), "rollback order").env("FLIGHTDECK_LOG", "a=b=c").output().unwrap());
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.err.starts_with("FLIGHTDECK_LOG: `a=b=c` is no level"), "{}", wrong.err);
+    fs::write(home.path().join("data"), "a file where the folder should be").unwrap();
+    let said = run(home.path(), "rollback order");
+    assert!(!said.err.contains("program log"), "{}", said.err);
+}
+
+#[test]
 fn a_broken_chain_is_told_with_its_line_and_ends_with_3() {
     let home = tempfile::tempdir().unwrap();
     let path = flown(home.path(), "rollouts", "order-1");

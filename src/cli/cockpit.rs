@@ -4,7 +4,7 @@ use super::args::{CockpitArgs, Speed};
 use super::flight::{self, Where};
 use super::{Done, folders, scenario, settings};
 use crate::cockpit::{Intent, World};
-use crate::settings::{Settings, start_program_log};
+use crate::settings::Settings;
 use crate::strategy::{Document, Sources};
 use crate::tui::app::{self, Looks, Start};
 use crate::tui::glyphs::GlyphSet;
@@ -22,8 +22,6 @@ pub fn run(args: &CockpitArgs) -> Done {
     let folders = folders().map_err(|t| vec![t])?;
     let settings = settings(&args.fleet, &folders)?;
     let looks = looks(args, &settings)?;
-    // Kept until the end: it writes what is still to be written when it goes.
-    let log = start_program_log(&folders.state, std::env::var("FLIGHTDECK_LOG").ok().as_deref());
     let (world, speed, hint) = match flight::destination(&args.fleet, args.practice.practice)? {
         Where::Practice => {
             let speed = match args.practice.speed {
@@ -44,7 +42,7 @@ pub fn run(args: &CockpitArgs) -> Done {
         world,
         speed,
         person: flight::person(),
-        hint: log.as_ref().err().map(|t| format!("no program log: {}", t.cause)).or(hint),
+        hint,
         looks,
         reread: Box::new(move || {
             let folders = super::folders().map_err(|t| vec![t])?;

@@ -4,7 +4,7 @@ use super::args::FleetArgs;
 use super::{Done, folders, settings};
 use crate::cockpit::{Clock, FleetSpec, Ids, RegionSpec, World};
 use crate::fleet::Protection;
-use crate::journal::{FileStore, Memory, SeenHealthy};
+use crate::journal::{FileStore, Memory, SeenHealthy, Store};
 use crate::platform::Simulator;
 use crate::platform::kubernetes::{self, Contexts, KubernetesPlatform};
 use crate::practice::Scenario;
@@ -18,13 +18,18 @@ pub const SEED: u64 = 42;
 /// How long a command waits for regions that do not answer.
 const HEARD: Duration = Duration::from_secs(10);
 
-/// The practice fleet, with its past. Its logs are kept in memory: a simulated fleet does not outlive its process.
+/// The practice fleet, with its past. Its logs stay to be read; nothing goes on from them, since a simulated fleet does not
+/// outlive its process.
 pub fn practice(scenario: &Scenario, readonly: bool) -> World {
     let regions = scenario.layout.regions.iter().map(|r| RegionSpec { name: r.name.clone(), role: Some(r.role) }).collect();
     let spec = FleetSpec { name: "practice".into(), practice: true, protection: Protection::Open, readonly, grace: Span::ZERO, regions };
     let begins = START - scenario.layout.warm_up;
     let platform = Box::new(Simulator::new(scenario.fleet()));
-    let mut world = World::new(spec, platform, Box::new(Memory::default()), None, Ids::seeded(scenario.seed), begins);
+    let store: Box<dyn Store> = match folders() {
+        Ok(folders) => Box::new(FileStore::practice(folders.practice())),
+        Err(_) => Box::new(Memory::default()),
+    };
+    let mut world = World::new(spec, platform, store, None, Ids::seeded(scenario.seed), begins);
     world.step(START);
     world
 }
@@ -100,7 +105,7 @@ pub fn with_real(args: &FleetArgs, readonly: bool, work: impl AsyncFnOnce(&mut W
 }
 
 /// Waits until every region has answered, or failed to.
-async fn heard(world: &mut World) {
+pub async fn heard(world: &mut World) {
     let end = Instant::now() + HEARD;
     while !world.heard_all() {
         let left = end.saturating_duration_since(Instant::now());

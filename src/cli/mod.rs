@@ -19,7 +19,7 @@ pub mod verb;
 
 pub use args::{Cli, Command};
 
-use crate::settings::{self, Folders, Settings};
+use crate::settings::{self, Folders, ProgramLog, Settings};
 use crate::units::{Kind, Place, Trouble};
 use args::FleetArgs;
 use serde::Serialize;
@@ -74,6 +74,16 @@ pub fn settings(args: &FleetArgs, folders: &Folders) -> Result<Settings, Vec<Tro
 fn settings_path(args: &FleetArgs, folders: &Folders) -> (PathBuf, bool) {
     let named = args.settings.clone().or_else(|| variable("FLIGHTDECK_SETTINGS"));
     named.map_or_else(|| (folders.settings(), false), |path| (path, true))
+}
+
+/// Starts the program's own log. That it has no place to be is no reason not to fly (`doctor` says so); a wrong level is one.
+pub fn program_log() -> Result<Option<ProgramLog>, Trouble> {
+    let level = std::env::var("FLIGHTDECK_LOG").ok();
+    match settings::start_program_log(&folders()?.state, level.as_deref()) {
+        Ok(log) => Ok(Some(log)),
+        Err(trouble) if trouble.kind == Kind::Usage => Err(trouble),
+        Err(_) => Ok(None),
+    }
 }
 
 fn variable(name: &str) -> Option<PathBuf> {
