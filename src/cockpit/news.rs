@@ -71,7 +71,13 @@ pub(super) fn tell(flown: &mut Flown, event: &Event) {
         What::Promoted => Some((Sign::Done, format!("promoted to {to}"), String::new())),
         What::RolledBack => Some((Sign::Done, format!("{to} removed"), String::new())),
         What::Superseded { by_term } => Some((Sign::Look, "somebody else drives".into(), format!("term {}", by_term.0))),
+        What::Followed => Some((Sign::Back, "somebody else goes back too".into(), format!("term {}", event.term.0))),
+        What::GateClosed { gate, why } => Some((Sign::Held, format!("{} is closed", gate.name()), why.clone())),
+        What::Retried => Some((Sign::Moves, "asked again".into(), by)),
         What::StepStarted { .. }
+        | What::PodsCame { .. }
+        | What::LegSilent { .. }
+        | What::LegHeard { .. }
         | What::RevisionFound { .. }
         | What::ReplicasSet { .. }
         | What::LegArrived { .. }
