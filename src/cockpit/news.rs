@@ -57,6 +57,7 @@ pub(super) fn tell(flown: &mut Flown, event: &Event) {
         What::RollbackBegan { why } => {
             let (text, aside) = match why {
                 RollbackCause::Asked { .. } => (format!("R {by}"), String::new()),
+                RollbackCause::Fence => ("somebody else went back".to_string(), "this one goes back with him".to_string()),
                 other => ("rolls back by itself".to_string(), other.words()),
             };
             Some((Sign::Back, text, aside))

@@ -45,7 +45,7 @@ impl Rollout {
             What::LegArrived { leg } => {
                 state.progress = at;
                 state.on(leg, |l| {
-                    l.arrived = true;
+                    (l.arrived, l.came) = (true, l.came.max(l.new_pods.unwrap_or_default()));
                     l.failures.clear();
                 });
             }
@@ -194,7 +194,7 @@ impl State {
         }
         // A gate that was passed before the step began stays passed in it.
         self.gate = None;
-        self.legs.values_mut().for_each(|l| (l.arrived, l.came) = (false, 0));
+        self.legs.values_mut().for_each(|l| l.arrived = false);
     }
 
     fn no_gates(&mut self) {

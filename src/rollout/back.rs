@@ -218,12 +218,12 @@ impl Rollout {
     }
 }
 
-/// By pods the workload keeps its own number; else the old side must have what all traffic needs.
+/// By pods the workload keeps its own number, which is both sides' together; else the old side must have what all traffic needs.
 fn proof_of_pods(plan: &PlanLeg, seen: &LegSeen) -> Result<(), String> {
     let all = need(plan, seen, Percent::ALL);
     let ready = seen.old.pods.as_ref().map_or(0, |p| p.ready);
     let enough = match (plan.route, &seen.old.pods) {
-        (Route::Pods, Some(pods)) => all.min(pods.want.max(1)),
+        (Route::Pods, Some(pods)) => all.min((pods.want + seen.new.pods.as_ref().map_or(0, |p| p.want)).max(1)),
         _ => all,
     };
     if ready >= enough { Ok(()) } else { Err(format!("{} has {ready} of {enough} pods", plan.id)) }

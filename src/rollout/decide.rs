@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 /// A good check is written down at most this often; a gate asks for one not much older.
 const GOOD_EVERY: Span = Span::secs(60);
+/// So many tries of a way back are made in a hurry: about two minutes of them.
+const HURRIED: u32 = 24;
 
 /// One input being decided.
 pub(super) struct Deciding {
@@ -204,11 +206,19 @@ impl Deciding {
             return self.fenced(flight);
         }
         let Some(known) = self.it.state.legs.get(leg) else { return };
-        let nth = known.failures.get(aspect).map_or(0, |f| f.nth) + 1;
+        let before = known.failures.get(aspect);
+        if before.is_some_and(|f| matches!(f.next, Next::At(at) if at > self.now)) {
+            return;
+        }
+        let nth = before.map_or(0, |f| f.nth) + 1;
         let back = self.it.state.goes_back();
-        // A way back never gives up, and is in more of a hurry.
-        let first = if back { 500 } else { 1000 };
-        let wait = Span((first << (nth - 1).min(6)).min(if back { 5_000 } else { 30_000 }));
+        // A way back never gives up, and is in more of a hurry for its first minutes.
+        let (first, most) = match back {
+            false => (1000, 30_000),
+            true if nth <= HURRIED => (500, 5_000),
+            true => (500, 60_000),
+        };
+        let wait = Span((first << (nth - 1).min(7)).min(most));
         let retry_at = (*may_heal || back).then(|| self.now + wait);
         self.plan(What::WishFailed { leg: leg.clone(), aspect: *aspect, nth, retry_at, cause: cause.clone() });
     }

@@ -3,7 +3,7 @@
 use super::back::DRAIN;
 use super::compile::whole_seconds;
 use super::forward::{Settled, Waiting};
-use super::state::{Failure, LegState, Next, Phase, Rollout};
+use super::state::{Failure, LegState, Next, Phase, Rollout, can_return};
 use super::status::{LegMood, Mood};
 use crate::fleet::{Aspect, LegSeen, Observed, Reach};
 use crate::strategy::{PlanLeg, Route, Step, StepKind};
@@ -30,7 +30,8 @@ impl Rollout {
 
     fn failing(&self, now: Time) -> Option<Mood> {
         let rules = &self.plan.rules;
-        let automatic = |at: Time| Some(at).filter(|_| self.has_way_back());
+        // A time that has passed without a check is not known any more.
+        let automatic = |at: Time| Some(at).filter(|at| self.has_way_back() && *at >= now);
         let worst = self.state.legs.values().filter(|l| l.bad > 0).max_by_key(|l| l.bad);
         if let Some(leg) = worst {
             let missing = u64::from(rules.failures_in_a_row.saturating_sub(leg.bad));
@@ -203,13 +204,17 @@ impl Rollout {
             return (LegMood::Unknown, Some("not heard yet".into()));
         }
         match self.state.phase {
+            _ if self.state.goes_back() && !can_return(leg) => return (LegMood::Look, Some("no older version is there".into())),
             Phase::RollingBack if state.proven.is_some() => return (LegMood::Done, None),
             Phase::RollingBack if state.weight_at.is_some() => return (LegMood::Moving, Some(self.missing(&leg.id, seen))),
             Phase::Aborted if state.weight > Percent::ZERO => return (LegMood::Moving, Some(self.missing(&leg.id, seen))),
             Phase::RollingBack | Phase::Back | Phase::RolledBack => return (LegMood::Done, None),
             _ => {}
         }
-        if state.bad > 0 || state.both_sick {
+        if state.both_sick {
+            return (LegMood::Failing, Some("both sides are over the limit".into()));
+        }
+        if state.bad > 0 {
             return (LegMood::Failing, Some(state.bad_why.clone()));
         }
         if let Some((_, why)) = &state.ill {

@@ -176,7 +176,7 @@ impl Deciding {
 
     fn press_undo(&mut self, by: By) -> Result<(), Refusal> {
         if !matches!(self.it.state.phase, Phase::RollingBack | Phase::Back) {
-            return Err(refuse("there is no rollback to undo", "launch it again"));
+            return Err(refuse("there is no rollback to undo", "this key takes a rollback back while the new side runs"));
         }
         if !self.it.can_undo() {
             return Err(refuse("the new side had no traffic, or does not run any more", "launch it again"));

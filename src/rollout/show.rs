@@ -40,7 +40,7 @@ impl Rollout {
             limit: self.plan.error_limit(),
             legs: self.plan.legs.iter().map(|l| self.leg_status(l, &seen.leg(&l.id), now)).collect(),
             rollback: self.rollback_plan(seen, now),
-            back: self.back_status(seen),
+            back: self.back_status(seen, now),
             stuck: self.plan.legs.iter().find_map(|l| seen.legs.get(&l.id)?.stuck.clone()),
             mood,
         }
@@ -151,7 +151,7 @@ impl Rollout {
         }
     }
 
-    fn back_status(&self, seen: &Observed) -> Option<BackStatus> {
+    fn back_status(&self, seen: &Observed, now: Time) -> Option<BackStatus> {
         let back = self.state.back.as_ref()?;
         let moved = |l: &&PlanLeg| can_return(l) && self.state.legs.get(&l.id).is_some_and(|s| s.weight_at.is_some());
         let moved: Vec<&PlanLeg> = self.plan.legs.iter().filter(moved).collect();
@@ -169,7 +169,7 @@ impl Rollout {
             legs: moved.iter().map(|l| (l.id.clone(), self.leg_took(&l.id, back.began))).collect(),
             proof: self.proof(&moved, seen, back.began),
             took: back.proven.map(|(_, took)| took),
-            undo_until: self.can_undo().then(|| self.close_at()).flatten(),
+            undo_until: self.close_at().filter(|at| self.can_undo() && *at > now),
         })
     }
 

@@ -98,7 +98,7 @@ pub(super) struct LegState {
     pub weight_at: Option<Time>,
     pub old_pods: Option<u32>,
     pub new_pods: Option<u32>,
-    /// Most pods of the new side that were ready in this step, as far as it was written down.
+    /// Most pods of the new side that were ready, as far as it was written down.
     pub came: u32,
     pub arrived: bool,
     pub silent: bool,

@@ -1,6 +1,6 @@
 //! What should be true out there, and what is asked: derived from the state alone.
 
-use super::state::{Phase, Rollout};
+use super::state::{Phase, Rollout, can_return};
 use super::wish::{Ask, Want, Wish, WishKey};
 use crate::fleet::{Aspect, Way};
 use crate::strategy::{PlanLeg, Route, StepKind};
@@ -17,6 +17,9 @@ impl Rollout {
         let mut wishes = Vec::new();
         for leg in &self.plan.legs {
             let Some(state) = self.state.legs.get(&leg.id) else { continue };
+            if way == Way::Back && !can_return(leg) {
+                continue;
+            }
             let mut wish = |aspect, want| {
                 let again = state.again.get(&aspect).copied().unwrap_or_default();
                 wishes.push(Wish { key: WishKey { leg: leg.id.clone(), aspect }, want, term: self.state.term, way, again });
