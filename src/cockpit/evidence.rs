@@ -181,11 +181,5 @@ fn severity(verdict: Verdict) -> u8 {
 }
 
 fn thresholds(limits: &[Limit]) -> Vec<Threshold> {
-    let one = |limit: &Limit| match limit {
-        Limit::ErrorRate(p) => Some(Threshold::ErrorRate(p.share())),
-        Limit::Baseline(times) => Some(Threshold::Baseline(*times)),
-        Limit::Latency { quantile, most } => Some(Threshold::Latency { quantile: *quantile, most_ms: most.0 as f64 }),
-        Limit::Health(_) => None,
-    };
-    limits.iter().filter_map(one).collect()
+    limits.iter().filter_map(Limit::threshold).collect()
 }

@@ -549,3 +549,14 @@ impl World {
             .all(|r| self.regions.get(&r.name).is_some_and(|s| !matches!(s.state, super::RegionState::Connecting { .. })))
     }
 }
+
+impl World {
+    /// Whether the fleet is simulated.
+    pub fn practice(&self) -> bool {
+        self.spec.practice
+    }
+    /// The engine of a rollout, flown or watched.
+    pub fn rollout(&self, id: &RolloutId) -> Option<&Rollout> {
+        self.flown.get(id).map(|f| &f.engine).or_else(|| self.watched.values().find(|r| r.id() == id))
+    }
+}

@@ -3,6 +3,10 @@
 //! Never decides: it carries wishes out, answers asks with facts, and tells what it saw. Known weakness: a wish that was
 //! dropped for a newer one may still land; the fence on the traffic object is what refuses it.
 
+mod simulator;
+
+pub use simulator::Simulator;
+
 use crate::fleet::Fact;
 use crate::rollout::{Ask, Wish};
 use crate::units::{Revision, RolloutId, Time, Version, WorkloadId};

@@ -3,11 +3,18 @@
 //! `theme` and `glyphs` say how roles and signs look on this terminal, `pen` draws them, `widgets` are the parts that panes are
 //! made of, `format` writes numbers, `writer` and `terminal` bring a frame to the terminal and keys back.
 
+pub mod commands;
 pub mod format;
 pub mod glyphs;
 pub mod input;
+pub mod keymap;
+pub mod launch;
+pub mod model;
+pub mod palette;
 pub mod pen;
+pub mod session;
 pub mod terminal;
 pub mod theme;
+pub mod update;
 pub mod widgets;
 pub mod writer;

@@ -59,7 +59,10 @@ impl Screen {
         let tty = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(trouble)?);
         let outbox = Arc::new(Outbox::default());
         let output = Output::start(outbox.clone(), tty).map_err(trouble)?;
-        let canvas = Terminal::new(Writer::new(output)).map_err(trouble)?;
+        let env = |name| std::env::var(name).unwrap_or_default();
+        let screen = env("TERM").starts_with("screen") && env("TMUX").is_empty();
+        let writer = if screen { Writer::new(output).without_erasing() } else { Writer::new(output) };
+        let canvas = Terminal::new(writer).map_err(trouble)?;
         let mut screen = Screen { canvas, outbox, mouse };
         screen.take().map_err(trouble)?;
         Ok(screen)

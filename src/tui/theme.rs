@@ -245,9 +245,12 @@ impl Paint {
             (Some(Hue::Rgb(r, g, b)), None) => Some(Color::Indexed(nearest([r, g, b]))),
         };
         let mut style = Style { fg: colour(self.fg, self.fg256), bg: colour(self.bg, self.bg256), ..Style::new() };
-        for (on, modifier) in
-            [(self.bold, Modifier::BOLD), (self.dim, Modifier::DIM), (self.underline, Modifier::UNDERLINED), (self.reverse, Modifier::REVERSED)]
-        {
+        for (on, modifier) in [
+            (self.bold, Modifier::BOLD),
+            (self.dim, Modifier::DIM),
+            (self.underline, Modifier::UNDERLINED),
+            (self.reverse, Modifier::REVERSED),
+        ] {
             if on == Some(true) {
                 style = style.add_modifier(modifier);
             }
@@ -260,7 +263,11 @@ impl Paint {
 fn read(name: &str, beside: Option<&Path>, seen: &mut Vec<String>) -> Result<BTreeMap<Role, Paint>, Trouble> {
     let trouble = |place: Place, cause: String, remedy: &str| Trouble::new(Kind::Document, place, cause, remedy);
     if seen.len() > 4 || seen.iter().any(|s| s == name) {
-        return Err(trouble(Place::named(name), "themes inherit each other in a circle, or more than 4 deep".into(), "end with a built-in theme"));
+        return Err(trouble(
+            Place::named(name),
+            "themes inherit each other in a circle, or more than 4 deep".into(),
+            "end with a built-in theme",
+        ));
     }
     seen.push(name.to_owned());
     let built_in = BUILT_IN.iter().find(|(n, _)| *n == name);
@@ -268,12 +275,17 @@ fn read(name: &str, beside: Option<&Path>, seen: &mut Vec<String>) -> Result<BTr
     let text = match built_in {
         Some((_, text)) => (*text).to_owned(),
         None => std::fs::read_to_string(&path).map_err(|e| {
-            trouble(Place::named(path.display().to_string()), format!("no such theme: {e}"), "name a file, or one of dark, light, deuteranopia")
+            trouble(
+                Place::named(path.display().to_string()),
+                format!("no such theme: {e}"),
+                "name a file, or one of dark, light, deuteranopia",
+            )
         })?,
     };
     let file: File = serde_yaml::from_str(&text).map_err(|e| {
         let name = path.display().to_string();
-        let place = e.location().map_or_else(|| Place::named(name.as_str()), |at| Place::at(name.as_str(), at.line() as u32, at.column() as u32));
+        let place =
+            e.location().map_or_else(|| Place::named(name.as_str()), |at| Place::at(name.as_str(), at.line() as u32, at.column() as u32));
         let said = e.to_string();
         let cause = said.split(" at line ").next().unwrap_or_default();
         trouble(place, cause.to_owned(), "themes/dark.yaml shows the form")

@@ -132,7 +132,9 @@ fn needed(start: u16, left: &[&Fact<'_>], right: &[&Fact<'_>], gap: u16) -> u16 
 
 /// Drops the fact with the highest rank above 0, of equals the one furthest right.
 fn drop_worst(left: &mut Vec<&Fact<'_>>, right: &mut Vec<&Fact<'_>>) -> bool {
-    let worst = |facts: &[&Fact<'_>]| facts.iter().enumerate().filter(|(_, f)| f.rank > 0).max_by_key(|(i, f)| (f.rank, *i)).map(|(i, f)| (f.rank, i));
+    let worst = |facts: &[&Fact<'_>]| {
+        facts.iter().enumerate().filter(|(_, f)| f.rank > 0).max_by_key(|(i, f)| (f.rank, *i)).map(|(i, f)| (f.rank, i))
+    };
     match (worst(left), worst(right)) {
         (None, None) => return false,
         (Some((a, i)), Some((b, _))) if a > b => left.remove(i),

@@ -145,7 +145,12 @@ impl Table<'_> {
             shown.enumerate().map(|(i, c)| c.width + if i == 0 { 0 } else { c.gap }).sum::<u16>()
         };
         while needed(&kept) > room {
-            let worst = self.columns.iter().enumerate().filter(|(i, c)| c.rank > 0 && kept.get(*i) == Some(&true)).max_by_key(|(i, c)| (c.rank, *i));
+            let worst = self
+                .columns
+                .iter()
+                .enumerate()
+                .filter(|(i, c)| c.rank > 0 && kept.get(*i) == Some(&true))
+                .max_by_key(|(i, c)| (c.rank, *i));
             match worst.and_then(|(i, _)| kept.get_mut(i)) {
                 Some(keep) => *keep = false,
                 None => break,
@@ -226,8 +231,10 @@ mod tests {
             ],
             off: name == "eu-west-1",
         };
-        let rows = [row(Sign::Ok, "us-east-1", 14.6), row(Sign::Failing, "a-region-with-a-long-name", 21.4), row(Sign::Off, "eu-west-1", 0.0)];
-        let table = Table { title: "REGIONS", note: "worst first", columns: &columns, rows: &rows, selectable: selected.is_some(), selected };
+        let rows =
+            [row(Sign::Ok, "us-east-1", 14.6), row(Sign::Failing, "a-region-with-a-long-name", 21.4), row(Sign::Off, "eu-west-1", 0.0)];
+        let table =
+            Table { title: "REGIONS", note: "worst first", columns: &columns, rows: &rows, selectable: selected.is_some(), selected };
         let mut buf = Buffer::empty(Rect::new(0, 0, width, 4));
         table.draw(Rect { x: 1, width: width - 2, ..buf.area }, &mut buf, &Pen::new(&theme, GlyphSet::Braille));
         (testing::text(&buf), buf, theme)
