@@ -60,15 +60,21 @@ impl Rollout {
             What::GateClosed { gate, .. } => state.gate = Some(*gate),
             What::HealthPassed { leg, nth } => state.on(leg, |l| (l.healthy, l.ill) = (*nth, None)),
             What::HealthFailed { leg, why } => state.on(leg, |l| (l.healthy, l.ill) = (0, Some((at, why.clone())))),
-            What::CheckPassed { leg, upto } => state.on(leg, |l| {
-                (l.checked, l.good) = (Some(*upto), Some(*upto));
-                (l.bad, l.bad_since, l.both_sick) = (0, None, false);
-            }),
-            What::CheckFailed { leg, nth, upto, why } => state.on(leg, |l| {
-                (l.bad, l.checked, l.both_sick) = (*nth, Some(*upto), false);
-                l.bad_since.get_or_insert(at);
-                l.bad_why.clone_from(why);
-            }),
+            What::CheckPassed { leg, upto } => {
+                state.no_longer_both_sick(leg, at);
+                state.on(leg, |l| {
+                    (l.checked, l.good) = (Some(*upto), Some(*upto));
+                    (l.bad, l.bad_since) = (0, None);
+                });
+            }
+            What::CheckFailed { leg, nth, upto, why } => {
+                state.no_longer_both_sick(leg, at);
+                state.on(leg, |l| {
+                    (l.bad, l.checked) = (*nth, Some(*upto));
+                    l.bad_since.get_or_insert(at);
+                    l.bad_why.clone_from(why);
+                });
+            }
             What::BothSick { leg } => state.on(leg, |l| {
                 (l.both_sick, l.bad, l.good) = (true, 0, None);
                 l.bad_since.get_or_insert(at);
@@ -195,6 +201,14 @@ impl State {
         // A gate that was passed before the step began stays passed in it.
         self.gate = None;
         self.legs.values_mut().for_each(|l| l.arrived = false);
+    }
+
+    /// The deadline stood still while both sides were sick.
+    fn no_longer_both_sick(&mut self, leg: &LegId, at: Time) {
+        if self.legs.get(leg).is_some_and(|l| l.both_sick) {
+            self.progress = at;
+        }
+        self.on(leg, |l| l.both_sick = false);
     }
 
     fn no_gates(&mut self) {

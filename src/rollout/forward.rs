@@ -73,6 +73,11 @@ impl Deciding {
                     return;
                 }
             }
+            // Somebody sent traffic back to the old pods: they stay, or come back.
+            (StepKind::Retire, Route::Weights) if state.old_pods == Some(0) && seen.want.is_some_and(|w| w != Percent::ALL) => {
+                let pods = need(&plan, seen, Percent::ALL);
+                return self.plan(What::ReplicasSet { leg, side: Side::Old, pods });
+            }
             (StepKind::Retire, Route::Weights) if state.old_pods != Some(0) => {
                 if may_ask && self.it.may_retire(&state, seen, self.now) {
                     self.plan(What::ReplicasSet { leg, side: Side::Old, pods: 0 });

@@ -122,9 +122,8 @@ impl Rollout {
                 let says = seen.legs.get(&leg).and_then(|l| l.says.clone()).unwrap_or_else(|| "no data yet".into());
                 Mood::Unclear { cause: format!("{leg}: {says}") }
             }
-            Some(Waiting::BothSick(leg)) => Mood::Held { cause: format!("both sides are over the limit in {leg}"), key: Some('R') },
             Some(Waiting::Silent(leg)) => Mood::Unclear { cause: format!("{leg} not heard yet") },
-            Some(Waiting::Hold(_)) | None => Mood::OnCourse,
+            Some(Waiting::Hold(_) | Waiting::BothSick(_)) | None => Mood::OnCourse,
         }
     }
 
