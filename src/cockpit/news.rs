@@ -66,6 +66,7 @@ pub fn words(engine: &Rollout, event: &Event) -> Option<(Sign, String, String)> 
         What::RollbackBegan { why } => {
             let (text, aside) = match why {
                 RollbackCause::Asked { .. } => (format!("R {by}"), String::new()),
+                RollbackCause::Fence => ("somebody else went back".to_string(), "this one goes back with him".to_string()),
                 other => ("rolls back by itself".to_string(), other.words()),
             };
             Some((Sign::Back, text, aside))
@@ -80,7 +81,13 @@ pub fn words(engine: &Rollout, event: &Event) -> Option<(Sign, String, String)> 
         What::Promoted => Some((Sign::Done, format!("promoted to {to}"), String::new())),
         What::RolledBack => Some((Sign::Done, format!("{to} removed"), String::new())),
         What::Superseded { by_term } => Some((Sign::Look, "somebody else drives".into(), format!("term {}", by_term.0))),
+        What::Followed => Some((Sign::Back, "somebody else goes back too".into(), format!("term {}", event.term.0))),
+        What::GateClosed { gate, why } => Some((Sign::Held, format!("{} is closed", gate.name()), why.clone())),
+        What::Retried => Some((Sign::Moves, "asked again".into(), by)),
         What::StepStarted { .. }
+        | What::PodsCame { .. }
+        | What::LegSilent { .. }
+        | What::LegHeard { .. }
         | What::StepApplied { .. }
         | What::RevisionFound { .. }
         | What::ReplicasSet { .. }

@@ -236,7 +236,7 @@ impl World {
     /// When time alone can lead on.
     pub fn poll_timeout(&self) -> Option<Time> {
         let flown = self.flown.values().filter(|f| !f.engine.ended());
-        let times = flown.flat_map(|f| f.engine.poll_timeout().into_iter().chain(f.evidence.values().filter_map(|e| e.next_check)));
+        let times = flown.flat_map(|f| f.engine.poll_timeout(self.now).into_iter().chain(f.evidence.values().filter_map(|e| e.next_check)));
         times.chain(self.platform.poll_timeout()).min()
     }
 
