@@ -3,7 +3,9 @@
 
 use clap::Parser;
 use flightdeck::cli::args::{JournalCommand, VerbArgs};
-use flightdeck::cli::{Cli, Command, cockpit, completions, deploy, doctor, finish, journal, man, plan, program_log, refuse, status, strategies, verb};
+use flightdeck::cli::{
+    Cli, Command, cockpit, completions, deploy, doctor, finish, journal, man, plan, program_log, refuse, status, strategies, verb,
+};
 use flightdeck::rollout::Verb;
 use flightdeck::tui::commands::COMMANDS;
 use flightdeck::tui::keymap::default_keys;
@@ -22,7 +24,9 @@ fn run(cli: Cli) -> u8 {
     // What drives rollouts keeps a log of the program, until the end; that there is none stops nothing.
     let _log = matches!(
         cli.command,
-        None | Some(Command::Deploy(_) | Command::Status(_) | Command::Rollback(_) | Command::Promote(_) | Command::Pause(_) | Command::Resume(_))
+        None | Some(
+            Command::Deploy(_) | Command::Status(_) | Command::Rollback(_) | Command::Promote(_) | Command::Pause(_) | Command::Resume(_)
+        )
     )
     .then(program_log);
     let press = |verb: Verb, args: &VerbArgs, armed: bool| finish(verb::run(verb, args, armed), args.json);
