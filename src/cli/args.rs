@@ -31,6 +31,9 @@ pub struct CockpitArgs {
     /// The real one.
     #[command(flatten)]
     pub fleet: FleetArgs,
+    /// What happens in practice: a scenario's name or file
+    #[arg(long, value_name = "NAME|FILE", requires = "practice")]
+    pub scenario: Option<String>,
     /// Change nothing, whatever is pressed
     #[arg(long)]
     pub readonly: bool,

@@ -58,7 +58,7 @@ pub fn run(args: &CockpitArgs) -> Done {
 
 /// The practice fleet, alive: traffic flows, `catalogue` rolls in one region, and a canary of `order-service` has just begun.
 fn practice(args: &CockpitArgs) -> Result<(World, String), Vec<Trouble>> {
-    let scenario = scenario::find(None, args.practice.seed)?;
+    let scenario = scenario::find(args.scenario.as_deref(), args.practice.seed)?;
     let mut world = flight::practice(&scenario, args.readonly);
     if !args.readonly {
         let service = world.service("order-service").map_err(|t| vec![t])?;
