@@ -251,8 +251,9 @@ fn requests_and_errors_of_a_quiet_fleet_are_those_of_the_layout() {
     assert!((240.0..250.0).contains(&requests), "{requests}");
     assert!((all[0].requests / 1200.0 / requests - 0.62).abs() < 0.01);
     let errors = all.iter().map(|c| c.errors).sum::<f64>() / all.iter().map(|c| c.requests).sum::<f64>();
-    // 0.28 % between bursts, and bursts add to it.
-    assert!((0.0026..0.0042).contains(&errors), "{errors}");
+    // Bursts and the version's own nature add a little to what the layout says.
+    let usual = Layout::reference().service("order-service").unwrap().errors;
+    assert!((0.9 * usual..1.5 * usual).contains(&errors), "{errors} of {usual}");
     let p99 = all[0].quantile(0.99).unwrap();
     assert!((125.0..155.0).contains(&p99), "{p99}");
 }

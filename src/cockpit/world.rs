@@ -236,7 +236,9 @@ impl World {
     /// When time alone can lead on.
     pub fn poll_timeout(&self) -> Option<Time> {
         let flown = self.flown.values().filter(|f| !f.engine.ended());
-        let times = flown.flat_map(|f| f.engine.poll_timeout(self.now).into_iter().chain(f.evidence.values().filter_map(|e| e.next_check)));
+        // A check that is past was not made because nothing asked for it: it leads nowhere.
+        let checks = |f: &'_ Flown| f.evidence.values().filter_map(|e| e.next_check).filter(|at| *at > self.now).min();
+        let times = flown.flat_map(|f| f.engine.poll_timeout(self.now).into_iter().chain(checks(f)));
         times.chain(self.platform.poll_timeout()).min()
     }
 
