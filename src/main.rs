@@ -3,7 +3,9 @@
 
 use clap::Parser;
 use flightdeck::cli::args::{JournalCommand, VerbArgs};
-use flightdeck::cli::{Cli, Command, cockpit, completions, deploy, doctor, finish, journal, man, plan, program_log, refuse, status, strategies, verb};
+use flightdeck::cli::{
+    Cli, Command, cockpit, completions, deploy, doctor, finish, journal, man, plan, program_log, refuse, status, strategies, verb,
+};
 use flightdeck::rollout::Verb;
 use flightdeck::tui::commands::COMMANDS;
 use flightdeck::tui::keymap::default_keys;

@@ -5,7 +5,6 @@
 use super::glyphs::{GlyphSet, Sign};
 use super::input::{Input, Inputs};
 use super::keymap::Keymap;
-use super::launch;
 use super::model::{Hand, Model, Place, Speed};
 use super::over;
 use super::pen::{Pen, text};
@@ -111,9 +110,11 @@ pub async fn run(start: Start) -> Result<(), Vec<Trouble>> {
             (stale, drawn) = (false, Instant::now());
         }
         let wait = [
-            session.world.poll_timeout().and_then(|at| if speed.is_some() { clock.until(at) } else { Some(span(at.since(real_now()).0)) }).map(|d| {
-                if speed.is_some() { d.max(PRACTICE) } else { d }
-            }),
+            session
+                .world
+                .poll_timeout()
+                .and_then(|at| if speed.is_some() { clock.until(at) } else { Some(span(at.since(real_now()).0)) })
+                .map(|d| if speed.is_some() { d.max(PRACTICE) } else { d }),
             session.model.next_change().map(|at| span(hand().until(at))),
             (stale && screen.ready()).then(|| FRAME.saturating_sub(drawn.elapsed())),
             // A clock is on screen: it moves with the second.
@@ -127,6 +128,7 @@ pub async fn run(start: Start) -> Result<(), Vec<Trouble>> {
             () = sleep(wait) => None,
         };
         let mut outside = session.tick(hand());
+        let pressed = input.is_some();
         match input {
             Some(Input::Key(key)) => outside.extend(session.key(hand(), key)),
             Some(Input::Paste(text)) => outside.extend(session.paste(&text)),
@@ -146,7 +148,7 @@ pub async fn run(start: Start) -> Result<(), Vec<Trouble>> {
                 return Ok(());
             }
         }
-        stale |= input.is_some() || !outside.is_empty();
+        stale |= pressed || !outside.is_empty();
         for wish in outside {
             match wish {
                 Outside::Quit => {
@@ -197,7 +199,10 @@ pub fn paint(model: &Model, area: Rect, buf: &mut Buffer, pen: &Pen<'_>, reduce_
     let view = View::of(model, &shown, reduce_motion);
     let small = area.width < view::LEAST.0 || area.height < view::LEAST.1;
     let mut cursor = match (&model.form, model.place) {
-        (Some(form), Place::Launch) if !small => launch::draw(model, form, area, buf, &view, pen),
+        (Some(_), Place::Launch) if !small => {
+            view::frame(area, buf, &view, pen);
+            None
+        }
         _ => view::draw(area, buf, &view, pen),
     };
     if small {

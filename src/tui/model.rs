@@ -282,6 +282,19 @@ impl Model {
         shown.then_some(newest)
     }
 
+    /// Whether what is shown has changed by hand time alone since `before`.
+    pub fn shows_time_since(&self, before: Hand) -> bool {
+        let was = |hand: Hand| {
+            let tenths = |until: Hand| {
+                let left = hand.until(until);
+                if left <= 1000 { left.div_ceil(100) } else { left.div_ceil(1000) * 10 }
+            };
+            let toast = self.said.front().is_some_and(|s| !s.bad && s.at.until(hand) < TOAST);
+            (self.armed.map(tenths), self.grace.as_ref().map(|g| tenths(g.until)), toast, self.last_key.until(hand) >= CALM_HANDS)
+        };
+        was(before) != was(self.hand)
+    }
+
     /// When the screen changes by hand time alone: a countdown, a toast, a re-sort.
     pub fn next_change(&self) -> Option<Hand> {
         let second = |until: Hand| {

@@ -104,7 +104,8 @@ fn consequence(model: &Model, command: &Command, area: Rect, buf: &mut Buffer, p
 
 fn way_back(r: &RolloutView) -> String {
     let plan = &r.status.rollback;
-    let left = if plan.left_behind.is_empty() { "leaves nothing behind".into() } else { format!("left behind: {}", plan.left_behind.join(", ")) };
+    let left =
+        if plan.left_behind.is_empty() { "leaves nothing behind".into() } else { format!("left behind: {}", plan.left_behind.join(", ")) };
     let regions = plan.moves.len();
     let s = if regions == 1 { "" } else { "s" };
     format!(
@@ -113,7 +114,7 @@ fn way_back(r: &RolloutView) -> String {
         plan.target,
         plan.ready,
         plan.need,
-        super::format::short(plan.about)
+        super::format::measured(plan.about)
     )
 }
 

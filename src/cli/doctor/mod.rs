@@ -98,9 +98,8 @@ fn settings_of(args: &DoctorArgs, places: &Folders, all: &mut Vec<Finding>) -> O
             all.push(Finding::look(AREA, format!("prometheus {}", region.name), says, "pods are asked for their numbers instead"));
         }
     }
-    if let Err(trouble) = Theme::load(read.theme.as_deref(), Mode::Dark, Tier::True) {
-        all.push(Finding::fails(AREA, "theme", &trouble));
-    }
+    let wrong = Theme::load(read.theme.as_deref(), Mode::Dark, Tier::True).err().unwrap_or_default();
+    all.extend(wrong.iter().map(|trouble| Finding::fails(AREA, "theme", trouble)));
     Some(read)
 }
 

@@ -132,7 +132,9 @@ fn offered(view: &View<'_>, screen: Rect) -> Vec<Offer> {
 }
 
 fn on_rollout(view: &View<'_>, screen: Rect) -> Vec<Offer> {
-    use Action::{Arm, Copy, Events, Latency, Launch, Leave, OverCapacity, Pause, Plan, Promote, PromoteFull, Retry, Skip, StopLine, Take, Undo, Why};
+    use Action::{
+        Arm, Copy, Events, Latency, Launch, Leave, OverCapacity, Pause, Plan, Promote, PromoteFull, Retry, Skip, StopLine, Take, Undo, Why,
+    };
     let Some(r) = view.subject() else { return vec![(Leave, Some("fleet"))] };
     let paused = r.status.paused;
     let mut keys: Vec<Offer> = match &r.status.mood {

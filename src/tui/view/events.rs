@@ -37,10 +37,7 @@ pub(super) fn of_fleet(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<
 pub(super) fn screen(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
     let rollout = view.subject().filter(|_| view.place == Place::Rollout);
     let notes = rollout.map_or(view.snapshot.notes.as_slice(), |r| r.notes.as_slice());
-    let form = Form {
-        tenths: rollout.is_some_and(moves_back),
-        subject: rollout.is_none().then(|| subjects(notes, content.width)),
-    };
+    let form = Form { tenths: rollout.is_some_and(moves_back), subject: rollout.is_none().then(|| subjects(notes, content.width)) };
     let rows = usize::from(content.height.saturating_sub(1));
     let first = view.scroll.min(notes.len().saturating_sub(rows));
     let note = if notes.len() > rows {

@@ -205,10 +205,13 @@ fn failing<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
     if let Some((_, failed)) = r.failed_since {
         let failed = strong(format::thousands(failed.round() as u64));
         let rate = words::failed_per_second(worst.new).filter(|_| form.full());
-        line.right.push(Fact::new(4, match rate {
-            Some(rate) => vec![failed, dim(" requests failed, "), strong(format!("+{rate:.1}")), dim("/s")],
-            None => vec![failed, dim(if form.full() { " requests failed" } else { " failed" })],
-        }));
+        line.right.push(Fact::new(
+            4,
+            match rate {
+                Some(rate) => vec![failed, dim(" requests failed, "), strong(format!("+{rate:.1}")), dim("/s")],
+                None => vec![failed, dim(if form.full() { " requests failed" } else { " failed" })],
+            },
+        ));
     }
     line
 }
@@ -226,7 +229,10 @@ fn moving<'a>(r: &'a RolloutView, back: &'a BackStatus, view: &View<'a>, form: F
         if form.named {
             line.left.push(Fact::new(1, [strong(shorten(&r.status.service.name, (form.width / 4).max(12)))]));
         }
-        line.left.push(Fact::new(0, [strong(format!("in {} of {} regions", back.legs.len() - silent.len().min(back.legs.len()), back.legs.len()))]));
+        line.left.push(Fact::new(
+            0,
+            [strong(format!("in {} of {} regions", back.legs.len() - silent.len().min(back.legs.len()), back.legs.len()))],
+        ));
         line.left.push(Fact::new(0, [strong(unheard(first, view))]));
         return line;
     }
@@ -236,7 +242,11 @@ fn moving<'a>(r: &'a RolloutView, back: &'a BackStatus, view: &View<'a>, form: F
         _ => "ROLLING BACK",
     };
     let mut line = facts(form, if r.status.paused { Sign::Held } else { Sign::Back }, strong(word));
-    let to = if form.named { format!("{} to {target}", shorten(&r.status.service.name, (form.width / 4).max(12))) } else { format!("to {target}") };
+    let to = if form.named {
+        format!("{} to {target}", shorten(&r.status.service.name, (form.width / 4).max(12)))
+    } else {
+        format!("to {target}")
+    };
     line.left.push(Fact::new(0, [strong(to)]));
     line.left.push(Fact::new(2, [strong(format::measured(view.snapshot.now.since(back.began)))]));
     if let Mood::NotProven { missing } = &r.status.mood {
@@ -308,7 +318,9 @@ fn calm<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
     }
     match (cause, &s.mood) {
         (Some(cause), _) => line.left.push(Fact::new(0, [text(cause)])),
-        (None, Mood::Aborted) => line.left.push(Fact::new(0, [text(format!("all traffic on {}, {} stays to be looked at", version(&s.from), version(&s.to)))])),
+        (None, Mood::Aborted) => {
+            line.left.push(Fact::new(0, [text(format!("all traffic on {}, {} stays to be looked at", version(&s.from), version(&s.to)))]))
+        }
         (None, Mood::Superseded) => line.left.push(Fact::new(0, [text("somebody else drives it, in a higher term")])),
         (None, Mood::Promoted) => {
             let took = s.ended.map(|end| format!(" in {}", format::duration(end.since(s.began)))).unwrap_or_default();

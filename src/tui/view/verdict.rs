@@ -114,7 +114,9 @@ fn reasons(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
     let to = version(&r.status.to);
     let v = &r.verdict;
     let (main, more) = match v.verdict {
-        _ if !r.status.flown => (format!("Somebody else moves {to}."), "Nothing is judged here; its errors are drawn where they are counted.".to_owned()),
+        _ if !r.status.flown => {
+            (format!("Somebody else moves {to}."), "Nothing is judged here; its errors are drawn where they are counted.".to_owned())
+        }
         _ if !v.measured => (format!("Nothing counts requests of {to}. This is not zero."), v.says.clone()),
         Verdict::TooFew => ("Too few to tell.".to_owned(), v.says.clone()),
         Verdict::NoData if r.new.requests < 1.0 => (format!("No requests on {to} yet."), v.says.clone()),
