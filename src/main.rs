@@ -21,14 +21,22 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> u8 {
-    // What drives rollouts keeps a log of the program, until the end; that there is none stops nothing.
-    let _log = matches!(
+    // What drives rollouts keeps a log of the program, until the end.
+    let quiet = matches!(
         cli.command,
-        None | Some(
-            Command::Deploy(_) | Command::Status(_) | Command::Rollback(_) | Command::Promote(_) | Command::Pause(_) | Command::Resume(_)
+        Some(
+            Command::Plan(_)
+                | Command::Strategies(_)
+                | Command::Doctor(_)
+                | Command::Journal(_)
+                | Command::Completions { .. }
+                | Command::Man
         )
-    )
-    .then(program_log);
+    );
+    let _log = match (!quiet).then(program_log).transpose() {
+        Ok(log) => log.flatten(),
+        Err(trouble) => return finish(Err(vec![trouble]), false),
+    };
     let press = |verb: Verb, args: &VerbArgs, armed: bool| finish(verb::run(verb, args, armed), args.json);
     match cli.command {
         None => finish(cockpit::run(&cli.cockpit), false),
