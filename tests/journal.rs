@@ -67,6 +67,7 @@ fn plan(weight: Percent, load: Option<f64>, latency: Span) -> Plan {
         legs: vec![leg],
         steps: vec![step],
         rules,
+        warnings: vec![],
     }
 }
 

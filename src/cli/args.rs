@@ -381,7 +381,6 @@ mod tests {
             "flightdeck rollback",
             "flightdeck serve",
             "flightdeck plan",
-            "flightdeck deploy --duration 2h",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -2,20 +2,39 @@
 //!
 //! The options are made from the strategies' own tables, so that a key that is added there can be typed here.
 
-use crate::strategy::{COMMON, Document, Key, Sources, StrategyKind, kebab, keys};
-use crate::units::{Kind, Trouble, yaml};
-use clap::error::ErrorKind;
+use crate::strategy::{COMMON, Document, Key, NO_EFFECT, Sources, StrategyKind, kebab, keys};
+use crate::units::{Kind, Place, Trouble, yaml};
+use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use std::fs::File;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// Every key with its option; `service` is no option, it is the word behind `deploy`.
-static OPTIONS: LazyLock<Vec<(String, &'static Key)>> = LazyLock::new(|| {
-    let mut all: Vec<(String, &Key)> = Vec::new();
-    for key in StrategyKind::ALL.into_iter().flat_map(keys).chain(COMMON).filter(|key| key.name != "service") {
-        if all.iter().all(|(_, other)| other.name != key.name) {
-            all.push((kebab(key.name), key));
+/// An option for a key that does something; `service` has none, it is the word behind `deploy`.
+struct KeyOption {
+    key: &'static Key,
+    long: String,
+    value: &'static str,
+    help: String,
+}
+
+static OPTIONS: LazyLock<Vec<KeyOption>> = LazyLock::new(|| {
+    let mut all: Vec<KeyOption> = Vec::new();
+    let own = StrategyKind::ALL.into_iter().flat_map(|kind| keys(kind).iter().map(move |key| (Some(kind), key)));
+    for (kind, key) in own.chain(COMMON.iter().map(|key| (None, key))) {
+        let means = |key: &Key| kind.map_or_else(|| key.text.into(), |kind| format!("{}: {}", kind.name(), key.text));
+        match all.iter_mut().find(|option| option.key.name == key.name) {
+            // What a key means may depend on the strategy.
+            Some(option) if option.key.text != key.text => {
+                let first = StrategyKind::ALL.into_iter().find(|kind| keys(*kind).contains(option.key));
+                if let Some(first) = first.filter(|_| option.value != "VALUE") {
+                    option.help = format!("{}: {}", first.name(), option.help);
+                }
+                (option.value, option.help) = ("VALUE", format!("{} {}", option.help, means(key)));
+            }
+            Some(_) => {}
+            None if key.name == "service" || NO_EFFECT.contains(&key.name) => {}
+            None => all.push(KeyOption { key, long: kebab(key.name), value: key.value, help: key.text.into() }),
         }
     }
     all
@@ -30,6 +49,8 @@ const NOT_FLOWN: [(&str, &str, bool); 3] =
 pub struct DocumentArgs {
     /// Keys as documents write them, with their texts.
     pub options: Vec<(String, String)>,
+    /// Options with the strategy that they belong to, which is not flown.
+    not_flown: Vec<(&'static str, &'static str)>,
 }
 
 impl DocumentArgs {
@@ -43,8 +64,8 @@ impl Args for DocumentArgs {
     fn augment_args(command: Command) -> Command {
         let strategy = Arg::new("strategy").long("strategy").value_name("STRATEGY");
         let mut command = command.arg(strategy.help("How: blue-green, canary or rolling; --strategy NAME --help tells about one"));
-        for (name, key) in OPTIONS.iter() {
-            let option = Arg::new(key.name).long(name.as_str()).value_name("VALUE").help(key.text);
+        for KeyOption { key, long, value, help } in OPTIONS.iter() {
+            let option = Arg::new(key.name).long(long.as_str()).value_name(*value).help(help.as_str());
             command = command.arg(option.help_heading("Keys of a document (they override the file)").hide_short_help(true));
         }
         for (name, _, takes_value) in NOT_FLOWN {
@@ -61,15 +82,11 @@ impl Args for DocumentArgs {
 
 impl FromArgMatches for DocumentArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<DocumentArgs, clap::Error> {
-        for (name, strategy, _) in NOT_FLOWN {
-            if matches.value_source(name) == Some(clap::parser::ValueSource::CommandLine) {
-                let says = format!("--{name} belongs to {strategy}, which this version does not fly\n");
-                return Err(clap::Error::raw(ErrorKind::UnknownArgument, says));
-            }
-        }
-        let names = std::iter::once("strategy").chain(OPTIONS.iter().map(|(_, key)| key.name));
+        let names = std::iter::once("strategy").chain(OPTIONS.iter().map(|option| option.key.name));
         let typed = |name: &str| Some((name.to_owned(), matches.get_one::<String>(name)?.clone()));
-        Ok(DocumentArgs { options: names.filter_map(typed).collect() })
+        let given = |(name, ..): &(&str, &str, bool)| matches.value_source(name) == Some(ValueSource::CommandLine);
+        let not_flown = NOT_FLOWN.iter().filter(|option| given(option)).map(|(name, strategy, _)| (*name, *strategy)).collect();
+        Ok(DocumentArgs { options: names.filter_map(typed).collect(), not_flown })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -79,7 +96,14 @@ impl FromArgMatches for DocumentArgs {
 }
 
 /// Reads a document: the file, where there is one (`-`: standard input), and what was typed over it.
-pub fn read(file: Option<&Path>, options: &[(String, String)]) -> Result<Document, Vec<Trouble>> {
+pub fn read(file: Option<&Path>, typed: &DocumentArgs) -> Result<Document, Vec<Trouble>> {
+    if !typed.not_flown.is_empty() {
+        let refuse = |(name, strategy): &(&str, &str)| {
+            let cause = format!("it belongs to {strategy}, which is not flown by this version");
+            Trouble::new(Kind::Usage, Place::named(format!("--{name}")), cause, "leave it out")
+        };
+        return Err(typed.not_flown.iter().map(refuse).collect());
+    }
     let written = file.map(|path| {
         if path == Path::new("-") {
             return yaml::read("standard input", std::io::stdin().lock());
@@ -90,7 +114,7 @@ pub fn read(file: Option<&Path>, options: &[(String, String)]) -> Result<Documen
             Err(e) => yaml::unreadable(&name, &e),
         }
     });
-    let sources = Sources { options: options.to_vec(), file: written, ..Sources::default() };
+    let sources = Sources { options: typed.options.clone(), file: written, ..Sources::default() };
     Document::read(&sources).map_err(|troubles| troubles.into_iter().map(typed_wrong).collect())
 }
 

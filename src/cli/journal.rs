@@ -1,13 +1,12 @@
 //! `flightdeck journal list | export | verify`
 
 use super::args::JournalCommand;
-use super::{Done, SCHEMA, columns, folders, print, written};
+use super::{Done, SCHEMA, columns, folders, json_text, print, written};
 use crate::journal::{Fault, FileStore, Lines, Log, Next, Store};
 use crate::rollout::What;
 use crate::settings::Folders;
 use crate::units::{Kind, Place, RolloutId, Time, Trouble, clean};
 use serde::Serialize;
-use serde_json::json;
 use std::fs::File;
 use std::io::{BufReader, Write};
 
@@ -21,7 +20,11 @@ pub fn run(command: &JournalCommand) -> Done {
             let (text, broken) = journal.verify(rollout.as_deref(), *json)?;
             print(&text)?;
             // The JSON has it already.
-            if *json { Ok(broken.first().map_or(0, |trouble| trouble.kind.code())) } else { if broken.is_empty() { Ok(0) } else { Err(broken) } }
+            if *json {
+                Ok(broken.first().map_or(0, |trouble| trouble.kind.code()))
+            } else {
+                if broken.is_empty() { Ok(0) } else { Err(broken) }
+            }
         }
     }
 }
@@ -66,7 +69,7 @@ impl Journal {
         let mut rows = self.rows()?;
         rows.sort_by(|a, b| b.last.cmp(&a.last).then_with(|| a.rollout.cmp(&b.rollout)));
         if as_json {
-            return Ok(format!("{}\n", json!({ "schema": SCHEMA, "rollouts": rows })));
+            return as_json_text(&rows);
         }
         if rows.is_empty() {
             return Ok("no rollout has a log here yet\n".into());
@@ -98,7 +101,7 @@ impl Journal {
         let unreadable = |e: std::io::Error| Trouble::new(Kind::Internal, Place::named(&name), format!("it cannot be read: {e}"), "");
         let file = File::open(&path).map_err(unreadable)?;
         let mut lines = Lines::new(BufReader::new(file), &rollout);
-        let mut line = format!("{}\n", json!({ "schema": SCHEMA, "rollout": rollout })).into_bytes();
+        let mut line = format!("{{\"schema\":\"{SCHEMA}\",\"rollout\":\"{rollout}\"}}\n").into_bytes();
         loop {
             if !written(out.write_all(&line))? {
                 return Ok(0);
@@ -122,7 +125,7 @@ impl Journal {
         };
         let broken: Vec<Trouble> = rows.iter().filter_map(|row| self.trouble(row)).collect();
         if as_json {
-            return Ok((format!("{}\n", json!({ "schema": SCHEMA, "rollouts": rows })), broken));
+            return Ok((as_json_text(&rows)?, broken));
         }
         let says = |row: &Row| {
             let note = row.why.as_ref().map(|why| format!("   line {}: {why}", row.line.unwrap_or_default())).unwrap_or_default();
@@ -165,6 +168,15 @@ impl Journal {
     }
 }
 
+fn as_json_text(rows: &[Row]) -> Result<String, Trouble> {
+    #[derive(Serialize)]
+    struct All<'a> {
+        schema: &'static str,
+        rollouts: &'a [Row],
+    }
+    json_text(&All { schema: SCHEMA, rollouts: rows })
+}
+
 fn row(store: &FileStore, rollout: RolloutId, practice: bool) -> Result<Row, Trouble> {
     let Log { events, fault, torn, .. } = store.read(&rollout)?;
     let service = events.iter().find_map(|event| match &event.what {
@@ -186,7 +198,9 @@ fn row(store: &FileStore, rollout: RolloutId, practice: bool) -> Result<Row, Tro
             (true, Some(events.len() as u64 + 1), Some(why))
         }
         None => (true, None, None),
-        Some(Fault::Tainted { line, kind }) => (true, Some(*line), Some(format!("an event of kind `{kind}`, which this flightdeck does not know"))),
+        Some(Fault::Tainted { line, kind }) => {
+            (true, Some(*line), Some(format!("an event of kind `{kind}`, which this flightdeck does not know")))
+        }
         Some(Fault::Broken { line, why }) => (false, Some(*line), Some(why.clone())),
         Some(Fault::Newer { line, v }) => (false, Some(*line), Some(format!("has format {v}, which needs a newer flightdeck"))),
     };

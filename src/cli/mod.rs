@@ -4,19 +4,25 @@
 
 pub mod args;
 pub mod completions;
+pub mod deploy;
+pub mod doctor;
 pub mod document;
+pub mod flight;
 pub mod journal;
 pub mod man;
+pub mod scenario;
+pub mod status;
 pub mod strategies;
+pub mod verb;
 
 pub use args::{Cli, Command};
 
 use crate::settings::{self, Folders, Settings};
 use crate::units::{Kind, Place, Trouble};
-use serde_json::json;
+use args::FleetArgs;
+use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use args::FleetArgs;
 
 /// The name of the JSON that all commands write.
 pub const SCHEMA: &str = "flightdeck/1";
@@ -37,6 +43,12 @@ fn written(result: io::Result<()>) -> Result<bool, Vec<Trouble>> {
     }
 }
 
+/// A value as one line of JSON.
+fn json_text(value: &impl Serialize) -> Result<String, Trouble> {
+    let bug = |e| Trouble::new(Kind::Internal, Place::named("JSON"), format!("it cannot be written: {e}"), "report this");
+    serde_json::to_string(value).map(|line| line + "\n").map_err(bug)
+}
+
 /// What a command comes to: its exit code, or what is wrong.
 pub type Done = Result<u8, Vec<Trouble>>;
 
@@ -52,14 +64,25 @@ pub fn folders() -> Result<Folders, Trouble> {
 
 /// The settings: those of the command line, else of `FLIGHTDECK_SETTINGS`, else `config.yaml` where it exists.
 pub fn settings(args: &FleetArgs, folders: &Folders) -> Result<Settings, Vec<Trouble>> {
-    match args.settings.clone().or_else(|| variable("FLIGHTDECK_SETTINGS")) {
-        Some(named) => settings::load(&named, false),
-        None => settings::load(&folders.settings(), true),
-    }
+    let (path, named) = settings_path(args, folders);
+    settings::load(&path, !named)
+}
+
+/// Which file has the settings, and whether somebody named it.
+fn settings_path(args: &FleetArgs, folders: &Folders) -> (PathBuf, bool) {
+    let named = args.settings.clone().or_else(|| variable("FLIGHTDECK_SETTINGS"));
+    named.map_or_else(|| (folders.settings(), false), |path| (path, true))
 }
 
 fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+#[derive(Serialize)]
+struct Failed<'a> {
+    error: &'a Trouble,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<&'a [Trouble]>,
 }
 
 /// Says what is wrong, all of it: for people on standard error, for programs as one object on standard output. The exit code
@@ -67,8 +90,8 @@ fn variable(name: &str) -> Option<PathBuf> {
 fn fail(troubles: &[Trouble], json: bool) -> u8 {
     let Some(first) = troubles.first() else { return 0 };
     let text = if json {
-        let all = if troubles.len() > 1 { json!({ "error": first, "errors": troubles }) } else { json!({ "error": first }) };
-        format!("{all}\n")
+        let all = (troubles.len() > 1).then_some(troubles);
+        serde_json::to_string(&Failed { error: first, errors: all }).unwrap_or_default() + "\n"
     } else {
         troubles.iter().map(|trouble| format!("{trouble}\n")).collect()
     };
@@ -90,6 +113,42 @@ pub fn refuse(error: &clap::Error) -> u8 {
     // A closed pipe is no error here either.
     let _ = error.print();
     if error.use_stderr() { Kind::Usage.code() } else { 0 }
+}
+
+/// Runs what waits, on this thread.
+pub fn paced(work: impl Future<Output = Done>) -> Done {
+    let trouble = |e: io::Error| vec![Trouble::new(Kind::Internal, Place::named("flightdeck"), format!("cannot start: {e}"), "")];
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(trouble)?.block_on(work)
+}
+
+/// Sleeps so long; without a length for ever.
+pub async fn sleep(length: Option<std::time::Duration>) {
+    match length {
+        Some(length) => tokio::time::sleep(length).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// SIGINT, SIGTERM and SIGHUP, for commands that hold when they are told to stop.
+pub struct Signals([tokio::signal::unix::Signal; 3]);
+
+impl Signals {
+    /// Starts to listen.
+    pub fn start() -> Result<Signals, Vec<Trouble>> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let one = |kind| signal(kind).map_err(|e| vec![Trouble::new(Kind::Internal, Place::named("signals"), e.to_string(), "")]);
+        Ok(Signals([one(SignalKind::interrupt())?, one(SignalKind::terminate())?, one(SignalKind::hangup())?]))
+    }
+
+    /// The next one, by name.
+    pub async fn next(&mut self) -> &'static str {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => "interrupted",
+            _ = terminate.recv() => "terminated",
+            _ = hangup.recv() => "the terminal hung up",
+        }
+    }
 }
 
 /// Text in columns, two blanks apart; the last column is as long as it is.

@@ -2,7 +2,7 @@
 
 use super::args::{Cli, DeployArgs, StrategiesArgs, StrategiesCommand};
 use super::{Done, print};
-use crate::strategy::{StrategyKind, strategies_text, strategy, strategy_help, strategy_text};
+use crate::strategy::{StrategyKind, kebab, keys, strategies_text, strategy, strategy_help, strategy_text};
 use crate::units::{Kind, Place, Trouble};
 use clap::CommandFactory;
 
@@ -18,7 +18,14 @@ pub fn run(args: &StrategiesArgs) -> Done {
 pub fn about_deploy(args: &DeployArgs) -> Done {
     match args.document.strategy() {
         _ if args.list_strategies => print(&strategies_text()),
-        Some(name) => print(&strategy_help(named(name)?)),
+        Some(name) => {
+            let kind = named(name)?;
+            let first = keys(kind).first().map(|key| format!("--{} {}", kebab(key.name), key.value)).unwrap_or_default();
+            print(&format!(
+                "{}\nEach key is an option too, such as {first}; `flightdeck deploy --help` lists all options.\n",
+                strategy_help(kind)
+            ))
+        }
         None => {
             let mut command = Cli::command();
             command.build();

@@ -531,6 +531,18 @@ impl World {
         self.store.recorded(id).off
     }
 
+    /// Whether another flightdeck of this machine has a rollout's log: who may not be passed over.
+    pub fn held_elsewhere(&self, id: &RolloutId) -> Option<String> {
+        self.not_recorded(id)
+    }
+
+    /// Whether everything that a rollout asks for now is what is seen.
+    pub fn nothing_open(&self, id: &RolloutId) -> bool {
+        let Some(flown) = self.flown.get(id) else { return true };
+        let sent = |wish: &Wish| flown.sent.get(&wish.key).is_some_and(|(last, at)| last == wish && self.now.since(*at) >= Span::secs(1));
+        flown.engine.wishes().iter().all(sent)
+    }
+
     /// Writes what is still to be written, 5 s at most.
     pub fn settle(&mut self) -> bool {
         self.store.settle()
@@ -547,5 +559,16 @@ impl World {
             .regions
             .iter()
             .all(|r| self.regions.get(&r.name).is_some_and(|s| !matches!(s.state, super::RegionState::Connecting { .. })))
+    }
+}
+
+impl World {
+    /// Whether the fleet is simulated.
+    pub fn practice(&self) -> bool {
+        self.spec.practice
+    }
+    /// The engine of a rollout, flown or watched.
+    pub fn rollout(&self, id: &RolloutId) -> Option<&Rollout> {
+        self.flown.get(id).map(|f| &f.engine).or_else(|| self.watched.values().find(|r| r.id() == id))
     }
 }

@@ -1,8 +1,8 @@
 //! One simulated workload in one region: its revisions with their pods, who gets the traffic, and what it looks like.
 //!
-//! It is driven in one of two ways, as a real one: a rolling update changes it pod by pod, or two sets of pods stand side by
-//! side and a split gives each its share. A set that has all traffic while nothing else is left *is* the workload from then
-//! on. Known weakness: a split replaces a rolling update and the other way round; nothing fights.
+//! Something splits its traffic by weight, so that sets of pods can stand side by side; while a rolling update changes it pod
+//! by pod, ready pods share the traffic instead. A set that has all traffic while nothing else is left *is* the workload from
+//! then on. Known weakness: a split replaces a rolling update and the other way round; nothing fights.
 
 use super::dice::Dice;
 use super::faults::Ill;
@@ -113,7 +113,9 @@ pub(super) struct Workload {
     /// Newest template first.
     sets: Vec<Set>,
     versions: Vec<Version>,
+    /// Pods of a rolling update.
     replicas: u32,
+    /// The revision that it rolls to, or that was given all traffic last.
     template: Revision,
     /// The revision that was alone last.
     stable: Revision,
@@ -122,9 +124,8 @@ pub(super) struct Workload {
     roll: Option<Roll>,
     rolling: (u32, u32),
     flight: Option<Flight>,
-    /// Whether shares are asked for by weight, and whether they take effect so.
-    by_weight: bool,
-    flows_by_weight: bool,
+    /// Whether traffic flows by pods, and when what is asked for takes effect.
+    by_pods: bool,
     flows_at: Option<Time>,
     start: Span,
     min_ready: Span,
@@ -182,8 +183,7 @@ impl Workload {
             roll: None,
             rolling: (quarter, replicas / 4),
             flight: None,
-            by_weight: false,
-            flows_by_weight: false,
+            by_pods: false,
             flows_at: None,
             start: plan.start,
             min_ready: Span::ZERO,
@@ -213,7 +213,9 @@ impl Workload {
                 set.pods.add_ready(pods, from);
             }
         }
-        it.shares();
+        for set in it.sets.iter_mut().filter(|s| s.want > 0) {
+            (set.asked, set.flows) = (Percent::ALL, Percent::ALL);
+        }
         it.control(from);
         Some(it)
     }
@@ -284,18 +286,11 @@ impl Workload {
         }
         match &write.want {
             Want::Weight { new } => {
-                self.stop_rolling();
-                self.split(&[(&write.new, *new), (&write.old, new.rest())], now);
+                self.stop_rolling(now);
+                self.split(&[(&write.new, *new), (&write.old, new.rest())], "flightdeck", now);
             }
             Want::Replicas { pods } => {
-                if !self.by_weight && *side == self.template {
-                    self.replicas = *pods;
-                } else if !self.by_weight {
-                    // A second set beside the one that runs: until a share is asked for, it gets nothing.
-                    self.stop_rolling();
-                    let runs = self.stable.clone();
-                    self.split(&[(&runs, Percent::ALL)], now);
-                }
+                self.stop_rolling(now);
                 if let Some(set) = self.sets.iter_mut().find(|s| s.revision == *side) {
                     set.want = *pods;
                 }
@@ -324,9 +319,7 @@ impl Workload {
         self.flow(now);
         if let Some(set) = self.sets.iter_mut().find(|s| s.revision == self.stable) {
             set.want = left.of_rounded_up(set.want);
-            if !self.by_weight {
-                self.replicas = set.want;
-            }
+            self.replicas = left.of_rounded_up(self.replicas);
         }
         self.moved(now);
     }
@@ -350,33 +343,41 @@ impl Workload {
     }
 
     fn begin_rolling(&mut self, roll: Roll, by: &str, pace: Span, now: Time) {
-        if self.by_weight {
-            self.by_weight = false;
+        if self.roll.is_none() {
+            self.replicas = self.sets.iter().map(|s| s.want).max().unwrap_or_default();
+            self.sets.iter_mut().for_each(|s| s.asked = Percent::ZERO);
             self.route_later(now);
         }
         self.min_ready = pace;
         self.rolling = (roll.surge, roll.unavailable);
-        if self.template != roll.target {
-            self.template = roll.target.clone();
-            (self.changed, self.changed_by) = (now, Some(Person::new(by)));
-        }
+        self.change(&roll.target.clone(), by, now);
         self.roll = Some(roll);
     }
 
-    /// What runs is what is wanted from here on.
-    fn stop_rolling(&mut self) {
+    /// What runs is what is wanted from here on, and the stable revision gets the traffic until somebody asks for a share.
+    fn stop_rolling(&mut self, now: Time) {
         if self.roll.take().is_some() {
             self.sets.iter_mut().for_each(|s| s.want = s.pods.len());
+            let stable = self.stable.clone();
+            self.split(&[(&stable, Percent::ALL)], "flightdeck", now);
         }
     }
 
-    fn split(&mut self, shares: &[(&Revision, Percent)], now: Time) {
+    fn split(&mut self, shares: &[(&Revision, Percent)], by: &str, now: Time) {
         let share = |r: &Revision| shares.iter().find(|(of, _)| *of == r).map_or(Percent::ZERO, |(_, p)| *p);
-        let changed = !self.by_weight || self.sets.iter().any(|s| s.asked != share(&s.revision));
-        self.sets.iter_mut().for_each(|s| s.asked = share(&s.revision));
-        self.by_weight = true;
-        if changed {
+        if self.sets.iter().any(|s| s.asked != share(&s.revision)) {
             self.route_later(now);
+        }
+        self.sets.iter_mut().for_each(|s| s.asked = share(&s.revision));
+        if let Some((all, _)) = shares.iter().find(|(_, p)| *p == Percent::ALL) {
+            self.change(all, by, now);
+        }
+    }
+
+    fn change(&mut self, template: &Revision, by: &str, now: Time) {
+        if self.template != *template {
+            self.template = template.clone();
+            (self.changed, self.changed_by) = (now, Some(Person::new(by)));
         }
     }
 
@@ -392,7 +393,7 @@ impl Workload {
         self.flow(now);
         if self.flows_at.is_some_and(|at| at <= now) {
             self.flows_at = None;
-            self.flows_by_weight = self.by_weight;
+            self.by_pods = self.roll.is_some();
             self.sets.iter_mut().for_each(|s| s.flows = s.asked);
         }
         let mut changed = false;
@@ -448,42 +449,35 @@ impl Workload {
             set.seen_healthy |= set.ills.is_empty();
             self.touched = true;
         }
-        let alone = |revision: &Revision, others_want: bool| {
-            self.sets.iter().filter(|s| s.revision != *revision).all(|s| s.pods.len() == 0 && (!others_want || s.want == 0))
+        let Some(roll) = &self.roll else {
+            let gone = |but: &Set| self.sets.iter().all(|s| s.revision == but.revision || s.gone());
+            let all = self.sets.iter().find(|s| s.asked == Percent::ALL && s.revision != self.stable);
+            let Some(alone) = all.filter(|s| self.flows_at.is_none() && gone(s)) else { return false };
+            (self.stable, self.alone_since) = (alone.revision.clone(), Some(now));
+            return true;
         };
-        let settled = match &self.roll {
-            Some(roll) => {
-                let set = self.sets.iter().find(|s| s.revision == roll.target);
-                let available = set.map_or(0, |s| s.pods.available(now, &self.habits(s)));
-                let done = roll.share == Percent::ALL && available >= self.replicas && alone(&roll.target, false);
-                done.then(|| (roll.target.clone(), self.replicas))
-            }
-            None if self.by_weight && self.flows_at.is_none() => {
-                let all = self.sets.iter().find(|s| s.asked == Percent::ALL);
-                all.filter(|s| alone(&s.revision, true)).map(|s| (s.revision.clone(), s.want))
-            }
-            None => None,
-        };
-        let Some((revision, replicas)) = settled else { return false };
-        self.replicas = replicas;
-        self.roll = None;
-        (self.by_weight, self.flows_by_weight) = (false, false);
-        if self.stable != revision {
-            self.alone_since = Some(now);
+        let target = self.sets.iter().find(|s| s.revision == roll.target);
+        let available = target.map_or(0, |s| s.pods.available(now, &self.habits(s)));
+        let others = self.sets.iter().filter(|s| s.revision != roll.target).map(|s| s.pods.len()).sum::<u32>();
+        if roll.share < Percent::ALL || available < self.replicas || others > 0 {
+            return false;
         }
+        let target = roll.target.clone();
         for set in &mut self.sets {
-            (set.asked, set.flows) = (Percent::ZERO, Percent::ZERO);
-            set.want = if set.revision == revision { replicas } else { 0 };
+            set.want = if set.revision == target { self.replicas } else { 0 };
         }
-        (self.template, self.stable) = (revision.clone(), revision);
-        self.min_ready = Span::ZERO;
+        if self.stable != target {
+            (self.stable, self.alone_since) = (target.clone(), Some(now));
+        }
+        (self.roll, self.min_ready) = (None, Span::ZERO);
+        self.split(&[(&target, Percent::ALL)], "flightdeck", now);
         true
     }
 
     fn shares(&mut self) {
         let targets: u32 = self.sets.iter().map(Set::targets).sum();
         for set in &mut self.sets {
-            set.share = if self.flows_by_weight {
+            set.share = if !self.by_pods {
                 set.flows.share()
             } else if targets > 0 {
                 f64::from(set.targets()) / f64::from(targets)
@@ -572,15 +566,17 @@ impl Workload {
         if set.is(&Ill::Unhealthy) && ready > 0 {
             return (0, all, Some(format!("{path} answers 503")));
         }
-        if ready == all {
-            return (all, 0, None);
+        // A pod that is only starting is not ill; one that cannot start is.
+        match set.pods.stuck(&self.habits(set)) {
+            Some(stuck) => (ready, all - ready, Some(stuck.cause)),
+            None if ready > 0 => (ready, 0, None),
+            None => (0, all, Some(format!("none of {all} pods is ready"))),
         }
-        let why = set.pods.stuck(&self.habits(set)).map_or_else(|| format!("{} of {all} pods not ready", all - ready), |s| s.cause);
-        (ready, all - ready, Some(why))
     }
 
+    /// Whether no update is at work: one revision has all traffic. Idle pods of another may stand by.
     fn complete(&self) -> bool {
-        self.roll.is_none() && self.sets.iter().all(|s| s.revision == self.template || s.gone())
+        self.roll.is_none() && self.sets.iter().any(|s| s.asked == Percent::ALL)
     }
     /// Whether a rolling update waits because it has come as far as it was asked to.
     fn holds(&self) -> bool {
@@ -617,13 +613,13 @@ impl Workload {
             created: s.created,
             seen_healthy: s.seen_healthy,
         });
-        let split = self.sets.iter().filter(|s| self.by_weight && (s.asked > Percent::ZERO || !s.gone()));
+        let split = self.sets.iter().filter(|s| self.roll.is_none() && (s.asked > Percent::ZERO || !s.gone()));
         Row {
             id: self.id.clone(),
             service: self.service_name.clone(),
             revisions: revisions.collect(),
             template: self.template.clone(),
-            replicas: if self.by_weight { self.sets.iter().map(|s| s.want).sum() } else { self.replicas },
+            replicas: if self.roll.is_some() { self.replicas } else { self.sets.iter().map(|s| s.want).sum() },
             split: split.map(|s| (s.revision.clone(), s.asked)).collect(),
             flight: self.flight.clone(),
             paused: self.holds(),

@@ -98,7 +98,7 @@ fn warnings(document: &Document, legs: &[PlanLeg]) -> Vec<String> {
         let interval = canary.step_interval;
         if interval < document.rules.check_interval {
             warnings.push(format!(
-                "stepInterval {interval} is shorter than one look ({}): a step takes as long as its first look",
+                "stepInterval {interval} is shorter than checkInterval {}: a step takes as long as its first check",
                 document.rules.check_interval
             ));
         }

@@ -45,10 +45,10 @@ pub const COMMON: &[Key] = &[
     usual("regions", "all", "Where: all, [a, b] together, or {waves: [[a], [b, c]], between: 10m} one after another."),
     usual("rollbackWindow", "15m", "How long the old version stays up after the last step, so that the way back stays short."),
     usual("progressDeadline", "10m", "How long a step may make no progress; then the rollout goes back."),
-    usual("checkInterval", "10s", "How often errors and latency are looked at."),
-    usual("window", "1m", "How far back each look goes."),
-    usual("leastRequests", "30", "With fewer requests than this in the window a look says nothing."),
-    usual("failuresInARow", "3", "So many bad looks in a row roll back."),
+    usual("checkInterval", "10s", "How often errors and latency are checked."),
+    usual("window", "1m", "How far back each check looks."),
+    usual("leastRequests", "30", "With fewer requests than this in the window a check says nothing."),
+    usual("failuresInARow", "3", "So many bad checks in a row roll back."),
     usual("healthyInARow", "3", "So many good health checks in a row pass."),
     optional("gates", "[alerts, freeze]", "What must be open before traffic moves: [alerts, freeze, lag, approval]."),
     optional("margin", "0.1%", "Worse than the old version by more than this fails."),
@@ -58,7 +58,7 @@ pub const COMMON: &[Key] = &[
 ];
 
 /// Keys that are read and checked, and change nothing in this version.
-pub(super) const NO_EFFECT: [&str; 4] = ["margin", "tolerate", "forgive", "metrics"];
+pub const NO_EFFECT: [&str; 4] = ["margin", "tolerate", "forgive", "metrics"];
 
 /// A value as somebody gave it, or its default.
 #[derive(Clone, Debug, PartialEq)]
@@ -245,7 +245,7 @@ impl Reader {
             }
         };
         self.entries.push(Entry { key, text: given.node.to_string(), origin: given.origin, place: given.place() });
-        let mut here = Troubles::new(&given.source);
+        let mut here = given.troubles();
         let value = parse(name, &given.node, &mut here);
         self.troubles.absorb(here);
         value
@@ -266,7 +266,7 @@ impl Reader {
         let Some(given) = names.iter().find_map(|name| self.given.iter().find(|g| g.key == *name)) else {
             return self.troubles.at(Default::default(), wrong);
         };
-        let mut here = Troubles::new(&given.source);
+        let mut here = given.troubles();
         here.at(given.node.at, wrong);
         self.troubles.absorb(here);
     }
@@ -280,7 +280,7 @@ impl Reader {
     fn unknown(&mut self, kind: StrategyKind) {
         let known: Vec<&str> = keys(kind).iter().chain(COMMON).map(|k| k.name).collect();
         for given in self.given.iter().filter(|g| !known.contains(&g.key.as_str())) {
-            let mut here = Troubles::new(&given.source);
+            let mut here = given.troubles();
             here.at(given.at, unknown_key(&given.key, kind));
             self.troubles.absorb(here);
         }

@@ -23,7 +23,7 @@ pub use blue_green::BlueGreen;
 pub use canary::Canary;
 pub use catalogue::{About, about, keys, strategy};
 pub use compile::compile;
-pub use document::{COMMON, Document, Entry, Key, Shape};
+pub use document::{COMMON, Document, Entry, Key, NO_EFFECT, Shape};
 pub use plan::{Amount, Compensation, Gate, Limit, Plan, PlanLeg, Reversible, Route, Rules, Step, StepKind, StrategyKind};
 pub use plan_text::{plan_json, plan_text};
 pub use regions::Regions;

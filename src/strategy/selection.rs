@@ -69,9 +69,13 @@ pub(super) struct Given {
 }
 
 impl Given {
+    /// Where what is wrong with it is collected.
+    pub fn troubles(&self) -> Troubles {
+        if self.origin == Origin::Option { Troubles::of_option(&self.source) } else { Troubles::new(&self.source) }
+    }
     /// Its place, for messages about the key.
     pub fn place(&self) -> Place {
-        Troubles::new(&self.source).place(self.at)
+        self.troubles().place(self.at)
     }
 }
 
@@ -109,7 +113,7 @@ pub(super) fn select(sources: &Sources, troubles: &mut Troubles) -> Selected {
     let kind = match &named {
         None => Some(USUAL),
         Some(named) => {
-            let mut here = Troubles::new(&named.source);
+            let mut here = named.troubles();
             let kind = named.node.read("strategy", &mut here, catalogue::strategy);
             troubles.absorb(here);
             // a slip of the pen: the rest is checked as what was probably meant

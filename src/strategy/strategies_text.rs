@@ -63,7 +63,7 @@ pub fn strategy_text(kind: StrategyKind) -> String {
     let it = about(kind);
     let mut text = wrapped(&format!("{}: {}.", kind.name(), it.what), "# ", WIDTH);
     text += &wrapped(&format!("Use it when {}. Risk: {}. It needs {}.", it.use_when, it.risk_word, it.needs), "# ", WIDTH);
-    text += &wrapped(&format!("Way back: {}, {}.", it.rollback_speed, it.way_back), "# ", WIDTH);
+    text += &wrapped(&format!("Way back ({}): {}.", it.rollback_speed, it.way_back), "# ", WIDTH);
     text += &format!("strategy: {}\n", kind.name());
     for (at, key) in shown(kind).enumerate() {
         if at == keys(kind).len() {

@@ -12,6 +12,7 @@ pub mod launch;
 pub mod model;
 pub mod palette;
 pub mod pen;
+pub mod session;
 pub mod terminal;
 pub mod theme;
 pub mod update;
