@@ -7,9 +7,6 @@
 //! - the same key any number of times is that key: a held key, and a frightened hand on `R`, must arrive;
 //! - else it is a paste, with its line ends; other keys in it are dropped, and what follows within 50 ms belongs to it.
 //!
-//! Esc and a letter in one read look like alt and the letter. No key here is held with alt, and `Esc R` on a slow line must
-//! arrive, so they are two keys.
-//!
 //! So a script has to leave a millisecond between keys (as helix's tests do), or send at most two at once.
 //! Must never know what a key does. Known weakness: a paste of one or two letters into a terminal without bracketed paste is
 //! taken for keys.
@@ -117,7 +114,7 @@ impl Inputs {
             };
             match event {
                 Some(Ok(event)) if is_printable(&event) || starts_answer(&event) => self.batch.push(event),
-                Some(Ok(event)) => self.ready.extend(keys_of(event)),
+                Some(Ok(event)) => self.ready.extend(plain(event)),
                 Some(Err(_)) | None => return Input::Quit("the terminal is gone"),
             }
         }
@@ -179,7 +176,7 @@ fn sort(events: Vec<Event>, in_paste: bool) -> Vec<Input> {
     let others = letters.clone().count();
     let same = letters.all(|c| Some(c) == first);
     if !in_paste && (others < 2 || same) {
-        return events.into_iter().flat_map(keys_of).collect();
+        return events.into_iter().flat_map(plain).collect();
     }
     let mut text = String::new();
     let mut rest = Vec::new();
@@ -198,15 +195,10 @@ fn sort(events: Vec<Event>, in_paste: bool) -> Vec<Input> {
     rest
 }
 
-/// An event by itself; a letter with alt as Esc and the letter.
-fn keys_of(event: Event) -> Vec<Input> {
-    match event {
-        Event::Key(key) if key.modifiers.contains(KeyModifiers::ALT) && matches!(key.code, KeyCode::Char(_)) => {
-            let letter = KeyEvent { modifiers: key.modifiers.difference(KeyModifiers::ALT), ..key };
-            [KeyCode::Esc.into(), letter].into_iter().filter_map(|key| plain(Event::Key(key))).collect()
-        }
-        event => plain(event).into_iter().collect(),
-    }
+/// Esc and a letter in one read look like alt and the letter. Where nobody bound that they are two keys: `Esc R` on a slow line must arrive.
+pub fn esc_and_letter(key: KeyEvent) -> Option<[KeyEvent; 2]> {
+    let alt = key.modifiers.contains(KeyModifiers::ALT) && matches!(key.code, KeyCode::Char(_));
+    alt.then(|| [KeyCode::Esc.into(), KeyEvent { modifiers: key.modifiers.difference(KeyModifiers::ALT), ..key }])
 }
 
 /// An event by itself.
@@ -270,21 +262,22 @@ mod tests {
     }
 
     #[test]
-    fn esc_and_a_letter_in_one_read_are_two_keys() {
-        assert_eq!(keys_of(Event::Key(KeyEvent::new(KeyCode::Char('R'), KeyModifiers::ALT | KeyModifiers::SHIFT))), {
-            let shifted = KeyEvent::new(KeyCode::Char('R'), KeyModifiers::SHIFT);
-            [Input::Key(KeyCode::Esc.into()), Input::Key(shifted)]
-        });
-    }
-
-    #[test]
-    fn a_late_answer_of_the_terminal_is_swallowed_and_alt_bracket_is_not() {
+    fn a_late_answer_of_the_terminal_is_swallowed_and_alt_bracket_is_a_key() {
         let alt = |c| Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT));
         let mut late = vec![alt(']')];
         late.extend(keys("11;rgb:1414/1e1e/2828"));
         late.push(alt('\\'));
         assert_eq!(sort(late, false), []);
-        assert_eq!(sort(vec![alt(']')], false), as_keys("\x1b]"));
+        assert_eq!(sort(vec![alt(']')], false), [Input::Key(KeyEvent::new(KeyCode::Char(']'), KeyModifiers::ALT))]);
+    }
+
+    #[test]
+    fn esc_and_a_letter_in_one_read_are_two_keys() {
+        let alt = |code| KeyEvent::new(code, KeyModifiers::ALT | KeyModifiers::SHIFT);
+        let letter = KeyEvent::new(KeyCode::Char('R'), KeyModifiers::SHIFT);
+        assert_eq!(esc_and_letter(alt(KeyCode::Char('R'))), Some([KeyCode::Esc.into(), letter]));
+        assert_eq!(esc_and_letter(alt(KeyCode::Left)), None);
+        assert_eq!(esc_and_letter(letter), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A key in: the model changes, and what has to happen outside comes out as effects.
 
 use super::commands::{Action, Danger, command, off};
+use super::input::esc_and_letter;
 use super::keymap::Keymap;
 use super::model::{ARMED, Focus, Full, Grace, Hand, Model, Over, Place, SECOND};
 use super::palette::Palette;
@@ -42,6 +43,10 @@ impl Model {
         let mut effects = self.tick(hand);
         self.last_key = hand;
         let action = self.keymap.action(key);
+        if let (None, Some(keys)) = (action, esc_and_letter(key)) {
+            effects.extend(keys.into_iter().flat_map(|key| self.key(hand, key)));
+            return effects;
+        }
         if !matches!(action, Some(Action::Quit)) {
             self.leaving = false;
         }

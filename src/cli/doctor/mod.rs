@@ -98,8 +98,9 @@ fn settings_of(args: &DoctorArgs, places: &Folders, all: &mut Vec<Finding>) -> O
             all.push(Finding::look(AREA, format!("prometheus {}", region.name), says, "pods are asked for their numbers instead"));
         }
     }
-    let wrong = Theme::load(read.theme.as_deref(), Mode::Dark, Tier::True).err().unwrap_or_default();
-    all.extend(wrong.iter().map(|trouble| Finding::fails(AREA, "theme", trouble)));
+    if let Err(troubles) = Theme::load(read.theme.as_deref(), Mode::Dark, Tier::True) {
+        all.extend(troubles.iter().map(|trouble| Finding::fails(AREA, "theme", trouble)));
+    }
     Some(read)
 }
 
