@@ -311,7 +311,7 @@ impl World {
         let mut flown = Flown::new(engine);
         super::news::tell(&mut flown, &first);
         self.flown.insert(id.clone(), flown);
-        self.store.append(&id, &[first.clone()], true);
+        self.store.append(&id, std::slice::from_ref(&first), true);
         self.fresh(&id, first);
         self.remember_rates(&id);
         self.forget_ended();

@@ -114,7 +114,7 @@ impl Session {
             StrategyKind::ALL.into_iter().map(|kind| (kind, self.compile_as(kind))).collect();
         let kind = form.kind;
         let Some(form) = &mut self.model.form else { return };
-        form.fits = compiled.iter().map(|(k, r)| (*k, r.as_ref().map(|c| c.plan.clone()).map_err(first))).collect();
+        form.fits = compiled.iter().map(|(k, r)| (*k, r.as_ref().map(|c| c.plan.clone()).map_err(|t| first(t)))).collect();
         match compiled.into_iter().find(|(k, _)| *k == kind) {
             Some((_, Ok(compiled))) => (form.compiled, form.troubles) = (Some(compiled), Vec::new()),
             Some((_, Err(troubles))) => form.troubles = troubles,
@@ -136,7 +136,7 @@ impl Session {
     }
 }
 
-fn first(troubles: &Vec<Trouble>) -> Trouble {
+fn first(troubles: &[Trouble]) -> Trouble {
     let none = || Trouble::new(crate::units::Kind::Document, crate::units::Place::default(), "it does not fit here", "");
     troubles.first().cloned().unwrap_or_else(none)
 }

@@ -195,7 +195,7 @@ fn failing<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
             let words = format!("{place}{limit}, for ");
             line.left.push(Fact::new(0, [strong(format!("{errors} errors")), text(words), strong(over.clone())]));
         }
-        Some(errors) => line.left.push(Fact::new(0, [strong(format!("{errors} errors")), text(format!("{limit}"))])),
+        Some(errors) => line.left.push(Fact::new(0, [strong(format!("{errors} errors")), text(limit.to_string())])),
         None => line.left.push(Fact::new(0, [strong(cause.as_str())])),
     }
     if form.full() || !words::over_limit(worst.new, s.limit) {
