@@ -2,6 +2,7 @@
 //!
 //! Help, palette, key bar, man page and the README's table of keys come from here.
 
+use super::launch::Stage;
 use super::model::{Model, Place};
 use crate::rollout::{Mood, Phase, Readiness};
 
@@ -21,6 +22,9 @@ pub enum Action {
     StopLine,
     Arm,
     Launch,
+    Service,
+    Version,
+    Default,
     Open,
     Leave,
     Worst,
@@ -105,6 +109,9 @@ commands! {
     StopLine "stop the line" ["F"] Forward "freeze all" "no forward step anywhere in this fleet; rollbacks go on. Again: resume exactly those";
     Arm "arm" ["A"] None "arm" "allow launching and promoting for 60 s";
     Launch "launch" ["l"] None "launch" "choose a strategy, fill it in, see the plan and its way back, go";
+    Service "service" ["s"] None "service" "of a launch: another service";
+    Version "version" ["t"] None "version" "of a launch: another version";
+    Default "default" ["d"] None "default" "of a launch: the chosen value as it was before it was changed";
     Open "open" ["enter"] None "open" "look at what is selected";
     Leave "back" ["esc"] None "back" "close what is open, then go back; it never stops a rollback and never quits";
     Worst "worst" ["0"] None "worst" "go to the rollout that needs a person most";
@@ -147,6 +154,20 @@ pub fn off(action: Action, model: &Model) -> Option<String> {
     let verb = matches!(command(action).danger, Danger::Forward | Danger::Back);
     if verb && snapshot.readonly {
         return why("read-only: started with --readonly");
+    }
+    if model.place == Place::Launch && model.full.is_none() {
+        let stage = model.form.as_ref().map(|f| f.stage);
+        match (action, stage) {
+            (Action::Why, Some(Stage::Plan)) => return None,
+            (Action::Service, _) => return (stage != Some(Stage::Strategy)).then(|| "only while the strategy is chosen".into()),
+            (Action::Version, _) => return (stage == Some(Stage::Plan)).then(|| "only before the plan".into()),
+            (Action::Default, _) => return (stage != Some(Stage::Details)).then(|| "only in the details".into()),
+            (Action::Plan, _) => return None,
+            (Action::Why | Action::Latency | Action::Zoom, _) => return why("only on the rollout's own screen"),
+            (Action::StopLine, _) => {}
+            _ if command(action).danger == Danger::Forward => return why("only on the rollout's own screen: go back first"),
+            _ => {}
+        }
     }
     let phase = here.map(|r| r.phase);
     let flying = || match phase {
@@ -199,6 +220,7 @@ pub fn off(action: Action, model: &Model) -> Option<String> {
         Action::Plan | Action::Latency | Action::Zoom | Action::Why => (here.is_none()).then(|| "no rollout is selected".into()),
         Action::Copy => (here.is_none()).then(|| "no rollout is selected".into()),
         Action::Worst => (snapshot.rollouts.is_empty()).then(|| "nothing is in flight".into()),
+        Action::Service | Action::Version | Action::Default => why("only on the launch screen"),
         Action::Calm => (model.place != Place::Fleet).then(|| "only on the fleet screen".into()),
         _ => None,
     }

@@ -260,7 +260,7 @@ impl Model {
         match &self.over {
             Some(Over::Palette(_) | Over::Filter(_) | Over::Reason { .. }) => true,
             Some(Over::Help(_)) => false,
-            None => self.form.as_ref().is_some_and(Form::typing),
+            None => self.place == Place::Launch && self.form.as_ref().is_some_and(|f| f.editing.is_some()),
         }
     }
 
