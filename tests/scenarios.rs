@@ -6,7 +6,7 @@ use flightdeck::journal::Memory;
 use flightdeck::platform::Simulator;
 use flightdeck::practice::{SCENARIOS, Scenario};
 use flightdeck::rollout::{Event, Phase, RollbackCause, What};
-use flightdeck::simulator::START;
+use flightdeck::simulator::{Incident, START};
 use flightdeck::strategy::{Document, Sources, compile};
 use flightdeck::units::{Percent, Person, RolloutId, Span, Time, Version, yaml};
 use std::sync::Arc;
@@ -75,6 +75,20 @@ impl Flight {
 }
 
 const CANARY: &[(&str, &str)] = &[("strategy", "canary")];
+
+#[test]
+fn every_file_in_scenarios_is_brought_and_can_be_read() {
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios")).unwrap();
+    let mut files: Vec<String> = files.map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = SCENARIOS.iter().map(|(name, _)| format!("{name}.yaml")).collect();
+    files.sort();
+    names.sort();
+    assert_eq!(files, names);
+    for (name, text) in SCENARIOS {
+        let scenario = Scenario::read(yaml::parse(name, text.as_bytes())).unwrap_or_else(|troubles| panic!("{name}: {troubles:?}"));
+        assert!(scenario.incidents.contains(&Incident::watched_rollout()), "{name} opens alive");
+    }
+}
 
 #[test]
 fn a_healthy_version_is_promoted_everywhere() {

@@ -118,7 +118,7 @@ impl Session {
             StrategyKind::ALL.into_iter().map(|kind| (kind, self.compile_as(kind))).collect();
         let kind = form.kind;
         let Some(form) = &mut self.model.form else { return };
-        form.fits = compiled.iter().map(|(k, r)| (*k, r.as_ref().map(|c| c.plan.clone()).map_err(first))).collect();
+        form.fits = compiled.iter().map(|(k, r)| (*k, r.as_ref().map(|c| c.plan.clone()).map_err(|t| first(t)))).collect();
         (form.compiled, form.troubles) = match compiled.into_iter().find(|(k, _)| *k == kind) {
             Some((_, Ok(compiled))) => (Some(compiled), Vec::new()),
             Some((_, Err(troubles))) => (None, troubles),

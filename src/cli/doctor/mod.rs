@@ -11,6 +11,7 @@ use super::{Done, SCHEMA, columns, print, settings};
 use crate::fleet::Protection;
 use crate::settings::{Folders, Settings};
 use crate::tui::glyphs::GlyphSet;
+use crate::tui::keymap::Keymap;
 use crate::tui::theme::{Mode, Theme, Tier};
 use crate::units::{Kind, Trouble};
 use serde::Serialize;
