@@ -90,10 +90,15 @@ pub(super) fn what_happens(plan: &Plan) -> String {
     match plan.strategy {
         StrategyKind::Canary => {
             let first = shares.first().copied().unwrap_or_default();
-            let start = if plan.legs.iter().any(|l| l.route == Route::Weights) { format!("{} of {new} start. ", pods(first_pods)) } else { String::new() };
+            let start = if plan.legs.iter().any(|l| l.route == Route::Weights) {
+                format!("{} of {new} start. ", pods(first_pods))
+            } else {
+                String::new()
+            };
             let grows = match (shares.get(1), hold) {
                 (Some(next), Some(hold)) => {
-                    let more = Percent::from_hundredths(u32::from(next.hundredths().saturating_sub(first.hundredths()))).unwrap_or_default();
+                    let more =
+                        Percent::from_hundredths(u32::from(next.hundredths().saturating_sub(first.hundredths()))).unwrap_or_default();
                     format!(", then {} more every {}", share(more), format::duration(hold))
                 }
                 (Some(_), None) => ", then more, step by step".into(),
@@ -103,7 +108,10 @@ pub(super) fn what_happens(plan: &Plan) -> String {
         }
         StrategyKind::BlueGreen => {
             let window = format::duration(plan.rules.rollback_window);
-            format!("{} of {new} start beside those of {old}. Then all requests go there at once; {old} stays up for {window}.{wave}", pods(most_pods))
+            format!(
+                "{} of {new} start beside those of {old}. Then all requests go there at once; {old} stays up for {window}.{wave}",
+                pods(most_pods)
+            )
         }
         StrategyKind::Rolling => {
             let (mut up, mut down) = (0, 0);

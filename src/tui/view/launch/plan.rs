@@ -128,7 +128,10 @@ fn across(row: Rect, buf: &mut Buffer, says: &str, pen: &Pen<'_>) {
 fn row(plan: &Plan, at: usize, all: Option<f64>) -> Row<'static> {
     let Some(step) = plan.steps.get(at) else { return Row::default() };
     // What is as in the row above is read once.
-    let same = at.checked_sub(1).and_then(|b| plan.steps.get(b)).is_some_and(|b| b.kind == step.kind && b.gates == step.gates && b.hold == step.hold);
+    let same = at
+        .checked_sub(1)
+        .and_then(|b| plan.steps.get(b))
+        .is_some_and(|b| b.kind == step.kind && b.gates == step.gates && b.hold == step.hold);
     let role = if same { Role::Dim } else { Role::Text };
     let undo = if step.reversible == Reversible::Instant { role } else { Role::Warn };
     let mut cells: Vec<Cell<'static>> = vec![
@@ -152,7 +155,9 @@ fn ways_back(area: Rect, buf: &mut Buffer, plan: &Plan, ways: &[BackRun], view: 
     let mut rest = area;
     Title::new("WAY BACK", vec![Fact::new(1, [dim("the same key at every step")])]).draw(take(&mut rest, 1), buf, pen);
     let plate = key(view.key(Action::Rollback, "R"));
-    let steps = |w: &BackRun| if w.first == w.last { format!("in step {}", w.first + 1) } else { format!("in step {}-{}", w.first + 1, w.last + 1) };
+    let steps = |w: &BackRun| {
+        if w.first == w.last { format!("in step {}", w.first + 1) } else { format!("in step {}-{}", w.first + 1, w.last + 1) }
+    };
     let label = ways.iter().map(|w| columns(&steps(w))).max().unwrap_or(0).max(11);
     let slow = |w: &BackRun| w.reversible != Reversible::Instant;
     let rows: Vec<(String, String, String, bool)> = ways
@@ -170,7 +175,11 @@ fn ways_back(area: Rect, buf: &mut Buffer, plan: &Plan, ways: &[BackRun], view: 
             pen.bits(buf, row.x, row.y, keys, std::slice::from_ref(&plate));
         }
         pen.text(buf, row.x + keys, row.y, label, steps, Role::Dim);
-        let takes = if *slow { vec![Bit::new(Role::Warn, takes.as_str()), text(" "), sign(Sign::Look)] } else { vec![strong(takes.as_str()), text("  ")] };
+        let takes = if *slow {
+            vec![Bit::new(Role::Warn, takes.as_str()), text(" "), sign(Sign::Look)]
+        } else {
+            vec![strong(takes.as_str()), text("  ")]
+        };
         let wide = crate::tui::pen::width(&takes);
         pen.bits_right(buf, row.right(), row.y, &takes);
         let from = keys + label + 2;
@@ -234,7 +243,10 @@ fn go(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &Pen<'_>)
         vec![Fact::new(0, [Bit::new(Role::Warn, left)]), Fact::new(0, [enter, strong(format!(" {what}"))])]
     } else {
         let regions = form.compiled.as_ref().map_or(0, |c| c.plan.legs.len());
-        vec![Fact::new(0, [enter, strong(format!(" {what}"))]), Fact::new(1, [dim(format!("{} in {}", form.kind.name(), words::regions(regions)))])]
+        vec![
+            Fact::new(0, [enter, strong(format!(" {what}"))]),
+            Fact::new(1, [dim(format!("{} in {}", form.kind.name(), words::regions(regions)))]),
+        ]
     };
     foot(row, &line, buf, pen);
     let row = take(&mut rest, 1);

@@ -38,7 +38,10 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, p
 /// What to press.
 fn next<'a>(form: &'a Form, view: &View<'a>) -> Vec<Fact<'a>> {
     if let Some(editing) = &form.editing {
-        let mut line = vec![Fact::new(0, press(view, Action::Open, "Enter", "takes it")), Fact::new(0, press(view, Action::Leave, "Esc", "leaves it"))];
+        let mut line = vec![
+            Fact::new(0, press(view, Action::Open, "Enter", "takes it")),
+            Fact::new(0, press(view, Action::Leave, "Esc", "leaves it")),
+        ];
         if matches!(editing.what, Typed::Service | Typed::Version) {
             line.insert(1, Fact::new(1, [key("Up Down"), text(" those that are known")]));
         }
@@ -46,7 +49,10 @@ fn next<'a>(form: &'a Form, view: &View<'a>) -> Vec<Fact<'a>> {
     }
     let refused = form.unfit().filter(|t| t.kind == Kind::Refused);
     if form.to.is_empty() {
-        return vec![Fact::new(0, press(view, Action::Version, "t", "names the version to launch")), Fact::new(1, [dim("none is known that does not run yet")])];
+        return vec![
+            Fact::new(0, press(view, Action::Version, "t", "names the version to launch")),
+            Fact::new(1, [dim("none is known that does not run yet")]),
+        ];
     }
     if refused.is_some() {
         let other = [key(view.key(Action::Down, "j")), text(" "), key(view.key(Action::Up, "k")), text(" choose another strategy")];
@@ -77,7 +83,13 @@ fn what(rest: &mut Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &P
     let row = take(rest, 1);
     let mut known = vec![dim("known here: ")];
     for (i, version) in versions.iter().enumerate() {
-        let role = if *version == form.from { Role::Old } else if version.as_str() == form.to { Role::New } else { Role::Text };
+        let role = if *version == form.from {
+            Role::Old
+        } else if version.as_str() == form.to {
+            Role::New
+        } else {
+            Role::Text
+        };
         known.extend([dim(if i > 0 { ", " } else { "" }), Bit::new(role, version.as_str())]);
     }
     if versions.is_empty() {
