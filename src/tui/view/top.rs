@@ -35,14 +35,27 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>)
     if let (false, Some(r)) = (form.named, view.subject()) {
         subject(r, view, form).draw(super::take(&mut rest, 1), buf, pen);
     }
-    let (tint, top, bottom) = lines(view, form);
+    let (tint, top, mut bottom) = lines(view, form);
     match tint {
         Some(tint) => Strip { tint, top, bottom }.draw(rest, buf, pen),
+        // What is being made stands where the verdict does; the line then has to say itself what it is about.
+        None if view.making().is_some() => {
+            super::take(&mut rest, 1);
+            if let (Some(r), false) = (view.subject(), form.full()) {
+                bottom.left.insert(0, Fact::new(0, [strong(shorten(&r.status.service.name, 20))]));
+            }
+            bottom.draw(rest, buf, pen);
+        }
         None => {
             top.draw(super::take(&mut rest, 1), buf, pen);
             bottom.draw(rest, buf, pen);
         }
     }
+}
+
+/// Whether the lines are one strip: something fails, or moves.
+pub(super) fn is_strip(view: &View<'_>) -> bool {
+    lines(view, Form { width: FULL, named: true }).0.is_some()
 }
 
 /// What is drawn on a terminal that is too small for a screen: its size, and what `R` would do.

@@ -138,7 +138,7 @@ fn reasons(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
 }
 
 /// Words in lines of at most `width` columns; a word that is longer has a line of its own, cut at its end.
-pub(super) fn wrap(words: &str, width: u16) -> Vec<&str> {
+pub(in crate::tui) fn wrap(words: &str, width: u16) -> Vec<&str> {
     let mut lines = Vec::new();
     let mut start = 0;
     let mut end = 0;
