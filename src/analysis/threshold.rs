@@ -190,3 +190,116 @@ fn percent_of_limit(rate: f64) -> String {
 fn ms(ms: f64) -> String {
     if ms < 9_999.5 { format!("{ms:.0} ms") } else { format!("{:.1} s", ms / 1000.0) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TWO_PERCENT: Threshold = Threshold::ErrorRate(0.02);
+    const P99: Threshold = Threshold::Latency { quantile: 99, most_ms: 300.0 };
+
+    fn counts(requests: f64, errors: f64) -> Counts {
+        Counts { requests, errors, latency: None }
+    }
+
+    /// Requests of which `slow` take 300 to 500 ms, `stuck` longer than any bucket, and the rest up to 100 ms.
+    fn timed(requests: f64, slow: f64, stuck: f64) -> Counts {
+        let latency = Histogram { edges: vec![100.0, 300.0, 500.0], counts: vec![requests - slow - stuck, 0.0, slow, stuck] };
+        Counts { requests, errors: 0.0, latency: Some(latency) }
+    }
+
+    fn says(old: Option<&Counts>, new: Option<&Counts>, limits: &[Threshold]) -> String {
+        let r = check(old, new, limits, 30.0);
+        format!("{:?} {:?} {}", r.look, r.verdict, r.why)
+    }
+
+    #[test]
+    fn no_data_no_traffic_and_too_few_are_three_things_and_none_of_them_is_good() {
+        let old = counts(10_000.0, 30.0);
+        assert_eq!(says(Some(&old), None, &[TWO_PERCENT]), "Neither NoData no data");
+        assert_eq!(says(Some(&old), Some(&counts(0.0, 0.0)), &[TWO_PERCENT]), "Neither NoData no traffic");
+        assert_eq!(says(Some(&old), Some(&counts(29.4, 29.0)), &[TWO_PERCENT]), "Neither TooFew too few: 29 of 30 requests");
+        assert_eq!(says(Some(&old), Some(&counts(f64::NAN, 0.0)), &[TWO_PERCENT]), "Neither NoData no traffic");
+    }
+
+    #[test]
+    fn over_the_limit_is_strictly_over() {
+        let old = counts(10_000.0, 30.0);
+        assert_eq!(says(Some(&old), Some(&counts(5_000.0, 240.0)), &[TWO_PERCENT]), "Bad Fail errors 4.8 %, limit 2.0 %");
+        assert_eq!(says(Some(&old), Some(&counts(5_000.0, 100.0)), &[TWO_PERCENT]), "Good Inconclusive errors 2.0 %, limit 2.0 %");
+        assert_eq!(says(Some(&old), Some(&counts(5_000.0, 15.5)), &[TWO_PERCENT]), "Good Pass errors 0.31 %, limit 2.0 %");
+        assert_eq!(says(Some(&old), Some(&counts(5_000.0, 0.0)), &[Threshold::ErrorRate(0.0025)]), "Good Pass errors 0 %, limit 0.25 %");
+    }
+
+    #[test]
+    fn when_both_sides_are_over_the_limit_it_says_so() {
+        let (old, new) = (counts(10_000.0, 390.0), counts(500.0, 24.0));
+        let reading = check(Some(&old), Some(&new), &[TWO_PERCENT], 30.0);
+        assert!(reading.both_sick);
+        assert_eq!(reading.why, "both sick: errors 4.8 %, limit 2.0 %, old 3.9 %");
+        // an old side with next to no requests proves nothing, and neither does one that is sick in another way
+        assert!(!check(Some(&counts(10.0, 5.0)), Some(&new), &[TWO_PERCENT], 30.0).both_sick);
+        let mut slow = timed(500.0, 50.0, 0.0);
+        slow.errors = 24.0;
+        let reading = check(Some(&old), Some(&slow), &[TWO_PERCENT, P99], 30.0);
+        assert!(!reading.both_sick && reading.look == Look::Bad);
+        assert_eq!(reading.why, "errors 4.8 %, limit 2.0 %, old 3.9 %; p99 480 ms, limit 300 ms");
+    }
+
+    #[test]
+    fn a_baseline_is_the_old_rate_and_one_error_alone_is_an_accident() {
+        let limit = [Threshold::Baseline(1.5)];
+        let old = counts(10_000.0, 40.0);
+        assert_eq!(says(Some(&old), Some(&counts(1_000.0, 9.0)), &limit), "Bad Fail errors 0.90 %, limit 0.60 % (1.5x old)");
+        assert_eq!(says(Some(&old), Some(&counts(1_000.0, 6.0)), &limit), "Good Inconclusive errors 0.60 %, limit 0.60 % (1.5x old)");
+        assert_eq!(
+            says(Some(&counts(10_000.0, 0.0)), Some(&counts(100.0, 1.0)), &limit),
+            "Good Inconclusive errors 1.0 %, limit 0.02 % (1.5x old)"
+        );
+        assert_eq!(
+            says(Some(&counts(12.0, 0.0)), Some(&counts(100.0, 50.0)), &limit),
+            "Neither NoData too few requests on the old version to compare with"
+        );
+        assert!(!check(Some(&counts(1_000.0, 500.0)), Some(&counts(1_000.0, 990.0)), &limit, 30.0).both_sick);
+    }
+
+    #[test]
+    fn latency_is_a_quantile_and_the_open_bucket_is_over_its_edge_only() {
+        assert_eq!(says(None, Some(&timed(1_000.0, 5.0, 0.0)), &[P99]), "Good Pass p99 99 ms, limit 300 ms");
+        assert_eq!(says(None, Some(&timed(1_000.0, 20.0, 0.0)), &[P99]), "Bad Fail p99 400 ms, limit 300 ms");
+        assert_eq!(says(None, Some(&timed(1_000.0, 0.0, 20.0)), &[P99]), "Bad Fail p99 over 500 ms, limit 300 ms");
+        let beyond = Threshold::Latency { quantile: 99, most_ms: 20_000.0 };
+        assert_eq!(
+            says(None, Some(&timed(1_000.0, 0.0, 20.0)), &[beyond]),
+            "Neither NoData p99 over 500 ms, limit 20.0 s: the buckets end there"
+        );
+        assert_eq!(says(None, Some(&counts(1_000.0, 0.0)), &[TWO_PERCENT, P99]), "Neither NoData p99 is not measured");
+        let reading = check(Some(&timed(1_000.0, 0.0, 0.0)), Some(&timed(1_000.0, 20.0, 0.0)), &[P99], 30.0);
+        assert_eq!(reading.p99_difference, Some(301.0));
+    }
+
+    #[test]
+    fn the_error_limit_lies_on_the_scale_of_the_difference() {
+        let reading = check(Some(&counts(1_000.0, 5.0)), Some(&counts(1_000.0, 15.0)), &[TWO_PERCENT, Threshold::Baseline(2.0)], 30.0);
+        assert!((reading.difference.unwrap() - 0.01).abs() < 1e-12);
+        assert!((reading.limit.unwrap() - 0.005).abs() < 1e-12);
+    }
+
+    proptest! {
+        #[test]
+        fn a_look_is_bad_exactly_when_the_count_is_over_and_good_only_with_enough(
+            n in 0.0..500.0f64, share in 0.0..=1.0f64, o in 0.0..5000.0f64, rate in 0.0..=1.0f64, limit in 0.0..0.5f64
+        ) {
+            let (old, new) = (counts(o, o * rate), counts(n, n * share));
+            let reading = check(Some(&old), Some(&new), &[Threshold::ErrorRate(limit)], 30.0);
+            let enough = n >= 30.0;
+            let over = enough && new.errors / n > limit;
+            prop_assert_eq!(reading.look == Look::Bad, over);
+            prop_assert_eq!(reading.look == Look::Good, enough && !over);
+            prop_assert_eq!(reading.verdict == Verdict::Fail, over);
+            prop_assert!(!reading.both_sick || old.errors > limit * o);
+            prop_assert!(!reading.why.is_empty());
+        }
+    }
+}

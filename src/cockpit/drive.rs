@@ -36,6 +36,15 @@ impl Clock {
 }
 
 impl World {
+    /// Steps through every moment at which something can happen, up to `until`, so that what is decided does not depend on
+    /// how often somebody looks.
+    pub fn run_until(&mut self, until: Time) {
+        while self.poll_timeout().is_some_and(|at| at < until) && self.now() < until {
+            self.jump(until);
+        }
+        self.step(until);
+    }
+
     /// Jumps to the next moment at which something can happen, no later than `until`, and steps there. `false`: nothing can.
     pub fn jump(&mut self, until: Time) -> bool {
         let Some(next) = self.poll_timeout() else { return false };

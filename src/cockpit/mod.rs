@@ -15,6 +15,7 @@ mod view;
 mod world;
 
 pub use drive::Clock;
+pub use news::words;
 pub use snapshot::*;
 use world::MOST_NOTES;
 pub use world::{FleetSpec, Ids, Intent, RegionSpec, World};

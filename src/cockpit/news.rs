@@ -3,22 +3,32 @@
 use super::snapshot::Sign;
 use super::world::Flown;
 use crate::fleet::Side;
-use crate::rollout::{By, Event, RollbackCause, What};
+use crate::rollout::{By, Event, RollbackCause, Rollout, What};
 use crate::units::{Percent, Time};
 
 /// Adds what an event means to a person, where it means anything.
 pub(super) fn tell(flown: &mut Flown, event: &Event) {
-    let at = event.at;
+    if matches!(event.what, What::WeightSet { .. }) {
+        want(flown, event.at);
+    }
+    if let Some((sign, text, aside)) = words(&flown.engine, event) {
+        let service = flown.engine.plan().service.name.clone();
+        flown.note(event.at, sign, &service, &text, &aside);
+    }
+}
+
+/// What an event means to a person: a sign, the news, and what is said beside it. `None`: nothing that a person waits for.
+pub fn words(engine: &Rollout, event: &Event) -> Option<(Sign, String, String)> {
+    let plan = engine.plan();
     let by = match &event.by {
         By::Person(p) => format!("by {p}"),
         By::Plan => String::new(),
         By::Automatic => "automatic".into(),
     };
-    let service = flown.engine.plan().service.name.clone();
-    let step = |i: usize| flown.engine.plan().steps.get(i).map_or_else(|| "end".to_string(), |s| s.label());
-    let to = flown.engine.plan().to.clone();
-    let from = flown.engine.plan().from();
-    let line = match &event.what {
+    let step = |i: usize| plan.steps.get(i).map_or_else(|| "end".to_string(), |s| s.label());
+    let to = plan.to.clone();
+    let from = plan.from();
+    match &event.what {
         What::Launched { plan, .. } => Some((Sign::Launched, format!("{} launched", plan.to), format!("{by}, {} steps", plan.steps.len()))),
         What::Boarded { plan, .. } => Some((Sign::Launched, format!("update to {} boarded", plan.to), by)),
         What::Taken => Some((Sign::Launched, "controls taken".into(), by)),
@@ -28,18 +38,17 @@ pub(super) fn tell(flown: &mut Flown, event: &Event) {
         What::ReplicasSet { leg, side: Side::Old, pods } if *pods > 0 => {
             Some((Sign::Moves, format!("{leg} {pods} pods of {from}"), String::new()))
         }
-        What::WeightSet { leg, weight } => {
-            want(flown, at);
-            Some((Sign::Moves, format!("{leg} {weight}"), "asked".into()))
+        What::WeightSet { leg, weight } => Some((Sign::Moves, format!("{leg} {weight}"), "asked".into())),
+        What::StepApplied { step: i } if plan.steps.get(*i).is_some_and(|s| s.weight.is_some()) => {
+            Some((Sign::Ok, format!("{} reached", step(*i)), "in all its regions".into()))
         }
-        What::StepApplied { step: i } => Some((Sign::Ok, format!("{} reached", step(*i)), "in all its regions".into())),
         What::StepPassed { step: i } => Some((Sign::Done, format!("{} passed", step(*i)), String::new())),
         What::HealthFailed { leg, why } => Some((Sign::Look, format!("{leg} health fails"), why.clone())),
-        What::HealthPassed { leg, nth } if *nth == flown.engine.plan().rules.healthy_in_a_row => {
+        What::HealthPassed { leg, nth } if *nth == plan.rules.healthy_in_a_row => {
             Some((Sign::Done, format!("{leg} health ok"), format!("{nth} in a row")))
         }
         What::CheckFailed { leg, nth, why, .. } => {
-            let of = flown.engine.plan().rules.failures_in_a_row;
+            let of = plan.rules.failures_in_a_row;
             Some((Sign::Fails, format!("{leg} check {nth} of {of} bad"), why.clone()))
         }
         What::BothSick { leg } => Some((Sign::Look, format!("{leg} both sides over the limit"), "nothing goes back by itself".into())),
@@ -57,6 +66,7 @@ pub(super) fn tell(flown: &mut Flown, event: &Event) {
         What::RollbackBegan { why } => {
             let (text, aside) = match why {
                 RollbackCause::Asked { .. } => (format!("R {by}"), String::new()),
+                RollbackCause::Fence => ("somebody else went back".to_string(), "this one goes back with him".to_string()),
                 other => ("rolls back by itself".to_string(), other.words()),
             };
             Some((Sign::Back, text, aside))
@@ -71,16 +81,20 @@ pub(super) fn tell(flown: &mut Flown, event: &Event) {
         What::Promoted => Some((Sign::Done, format!("promoted to {to}"), String::new())),
         What::RolledBack => Some((Sign::Done, format!("{to} removed"), String::new())),
         What::Superseded { by_term } => Some((Sign::Look, "somebody else drives".into(), format!("term {}", by_term.0))),
+        What::Followed => Some((Sign::Back, "somebody else goes back too".into(), format!("term {}", event.term.0))),
+        What::GateClosed { gate, why } => Some((Sign::Held, format!("{} is closed", gate.name()), why.clone())),
+        What::Retried => Some((Sign::Moves, "asked again".into(), by)),
         What::StepStarted { .. }
+        | What::PodsCame { .. }
+        | What::LegSilent { .. }
+        | What::LegHeard { .. }
+        | What::StepApplied { .. }
         | What::RevisionFound { .. }
         | What::ReplicasSet { .. }
         | What::LegArrived { .. }
         | What::HealthPassed { .. }
         | What::CheckPassed { .. }
         | What::WishRenewed { .. } => None,
-    };
-    if let Some((sign, text, aside)) = line {
-        flown.note(at, sign, &service, &text, &aside);
     }
 }
 

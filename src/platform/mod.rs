@@ -4,6 +4,9 @@
 //! dropped for a newer one may still land; the fence on the traffic object is what refuses it.
 
 pub mod kubernetes;
+mod simulator;
+
+pub use simulator::Simulator;
 
 use crate::fleet::Fact;
 use crate::rollout::{Ask, Wish};

@@ -1,7 +1,7 @@
 //! Blue-green: a full second set of pods, one switch, and the old set stays up for the whole window.
 
 use super::catalogue::About;
-use super::document::{Key, Reader};
+use super::document::{Key, Reader, usual};
 use super::plan::{Limit, PlanLeg, StrategyKind};
 use super::steps::Steps;
 use crate::units::written::flag;
@@ -20,13 +20,13 @@ pub(super) const ABOUT: About = About {
 };
 
 pub(super) const KEYS: &[Key] = &[
-    Key { name: "healthCheckPath", default: Some("/health"), text: "Where each new pod says whether it is well." },
-    Key {
-        name: "rollbackThreshold",
-        default: Some("30s"),
-        text: "How long health may fail after the switch; then it switches back. A list may add limits on requests: [30s, 2% error rate].",
-    },
-    Key { name: "cleanupOldVersions", default: Some("true"), text: "Whether the old pods go when the rollback window has passed." },
+    usual("healthCheckPath", "/health", "Where each new pod says whether it is well."),
+    usual(
+        "rollbackThreshold",
+        "30s",
+        "How long health may fail after the switch; then it switches back. A list may add limits on requests: [30s, 2% error rate].",
+    ),
+    usual("cleanupOldVersions", "true", "Whether the old pods go when the rollback window has passed."),
 ];
 
 /// What a blue-green document asks for.

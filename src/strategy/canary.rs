@@ -1,7 +1,7 @@
 //! Canary: traffic in growing shares, each held and judged before the next.
 
 use super::catalogue::About;
-use super::document::{Key, Reader};
+use super::document::{Key, Reader, usual};
 use super::plan::{Limit, PlanLeg, Route, StrategyKind};
 use super::steps::{Steps, only};
 use crate::units::written::{Wrong, percent, span};
@@ -21,16 +21,16 @@ pub(super) const ABOUT: About = About {
 };
 
 pub(super) const KEYS: &[Key] = &[
-    Key { name: "initialTraffic", default: Some("5%"), text: "The share of requests that the new version gets first." },
-    Key { name: "maxTraffic", default: Some("100%"), text: "The share at which it has passed; then it gets all." },
-    Key { name: "stepSize", default: Some("10%"), text: "How much each step adds." },
-    Key { name: "stepInterval", default: Some("5m"), text: "How long each share is held and watched." },
-    Key { name: "healthCheckPath", default: Some("/health"), text: "Where each new pod says whether it is well." },
-    Key {
-        name: "rollbackThreshold",
-        default: Some("2% error rate"),
-        text: "When the new version has failed: 2% error rate, 1.5x baseline (the old version's), p99 300ms, or a list of them.",
-    },
+    usual("initialTraffic", "5%", "The share of requests that the new version gets first."),
+    usual("maxTraffic", "100%", "The share at which it has passed; then it gets all."),
+    usual("stepSize", "10%", "How much each step adds."),
+    usual("stepInterval", "5m", "How long each share is held and watched."),
+    usual("healthCheckPath", "/health", "Where each new pod says whether it is well."),
+    usual(
+        "rollbackThreshold",
+        "2% error rate",
+        "When the new version has failed: 2% error rate, 1.5x baseline (the old version's), p99 300ms, or a list of them.",
+    ),
 ];
 
 /// More steps than this are a mistake.
@@ -64,7 +64,10 @@ impl Canary {
         if let (Some(first), Some(most)) = (initial_traffic, max_traffic) {
             if first > most {
                 let cause = format!("initialTraffic: {}% is above maxTraffic {}%", first.points(), most.points());
-                reader.wrong(&["initialTraffic", "maxTraffic"], Wrong::new(cause, format!("write {}% or less", most.points())));
+                reader.wrong(
+                    &["initialTraffic", "maxTraffic"],
+                    Wrong::new(cause, format!("lower initialTraffic to {}%, or raise maxTraffic", most.points())),
+                );
             } else if let Some(size) = step_size {
                 let way = u32::from(most.hundredths() - first.hundredths());
                 let shares = way.div_ceil(u32::from(size.hundredths())) + 1;

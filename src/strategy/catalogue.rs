@@ -71,15 +71,13 @@ pub fn strategy(text: &str) -> Result<StrategyKind, Wrong> {
 }
 
 /// What is said about a key that a strategy's documents do not have.
-pub(super) fn unknown_key(key: &str, kind: Option<StrategyKind>) -> Wrong {
+pub(super) fn unknown_key(key: &str, kind: StrategyKind) -> Wrong {
     let own = |kind: StrategyKind| keys(kind).iter().map(|k| k.name);
-    let here = || kind.into_iter().flat_map(own).chain(COMMON.iter().map(|k| k.name)).chain(["strategy"]);
     let elsewhere = StrategyKind::ALL.into_iter().find(|k| own(*k).any(|name| name == key));
-    let remedy = match (nearest(key, here()), elsewhere, kind) {
-        (_, Some(other), _) => format!("it belongs to {}", other.name()),
-        (Some(meant), ..) => format!("did you mean {meant}?"),
-        (None, None, Some(kind)) => format!("{} takes {}", kind.name(), own(kind).collect::<Vec<_>>().join(", ")),
-        (None, None, None) => "name a strategy first".into(),
+    let remedy = match (elsewhere, nearest(key, own(kind).chain(COMMON.iter().map(|k| k.name)).chain(["strategy"]))) {
+        (Some(other), _) => format!("it belongs to {}", other.name()),
+        (None, Some(meant)) => format!("did you mean {meant}?"),
+        (None, None) => format!("{} takes {}", kind.name(), own(kind).collect::<Vec<_>>().join(", ")),
     };
     Wrong::new(format!("unknown key {}", clean(key, 60)), remedy)
 }

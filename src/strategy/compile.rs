@@ -43,7 +43,12 @@ pub fn compile(document: &Document, seeds: &[PlanLeg], service: &Service, to: &V
         Shape::Rolling(_) => super::Rolling::close(&mut steps, last as u16, &legs),
     }
     let steps = steps.all;
-    let warnings = warnings(document, &legs);
+    let mut warnings = warnings(document, &legs);
+    let deadline = document.rules.progress_deadline;
+    if let Some(slow) = steps.iter().find(|s| s.expected.less(s.hold.unwrap_or_default()) > deadline) {
+        let takes = slow.expected.less(slow.hold.unwrap_or_default());
+        warnings.push(format!("progressDeadline {deadline}: {} is expected to take {takes}, and then goes back", slow.label()));
+    }
     Ok(Plan { service: service.clone(), strategy: document.strategy, to: to.clone(), legs, steps, rules: document.rules.clone(), warnings })
 }
 
@@ -57,7 +62,7 @@ fn possible(document: &Document, legs: &[PlanLeg]) -> Result<(), Vec<Trouble>> {
             }
             let cause = format!("{}: nothing here switches traffic between two sets of pods, which blue-green needs", names(&without));
             let remedy = "use rolling, or canary, which goes by pods there";
-            Err(vec![Trouble::new(Kind::Refused, document.place("strategy"), cause, remedy)])
+            Err(vec![Trouble::new(Kind::Refused, document.strategy_place.clone(), cause, remedy)])
         }
         Shape::Rolling(rolling) => {
             let batches = rolling.batches(&document.rules, legs);
@@ -93,10 +98,14 @@ fn warnings(document: &Document, legs: &[PlanLeg]) -> Vec<String> {
         let interval = canary.step_interval;
         if interval < document.rules.check_interval {
             warnings.push(format!(
-                "stepInterval {interval} is shorter than one look ({}): a step takes as long as its first look",
+                "stepInterval {interval} is shorter than checkInterval {}: a step takes as long as its first check",
                 document.rules.check_interval
             ));
         }
+    }
+    let waves = legs.iter().map(|l| l.wave).max().unwrap_or(0);
+    if waves > 0 && document.strategy == StrategyKind::BlueGreen && document.regions.between == Span::ZERO {
+        warnings.push("regions: without `between` the next wave switches as soon as the one before has".into());
     }
     if document.rules.max_unavailable != Amount::Pods(0) {
         let bare = by_pods.iter().filter(|l| document.rules.roll_pods(l.base).1 >= l.base).copied().collect::<Vec<_>>();

@@ -19,38 +19,46 @@ use crate::units::{Percent, Place, Span, Trouble, clean};
 pub struct Key {
     /// As documents write it.
     pub name: &'static str,
-    /// Its value when nobody says anything, as documents write it; `None`: then it is left out.
-    pub default: Option<&'static str>,
+    /// A value, as documents write it.
+    pub value: &'static str,
+    /// The value is what counts when nobody says anything; else it is an example, and without one the key is left out.
+    pub usual: bool,
     /// What it means.
     pub text: &'static str,
 }
 
-const fn key(name: &'static str, default: Option<&'static str>, text: &'static str) -> Key {
-    Key { name, default, text }
+/// A key with a default.
+pub(super) const fn usual(name: &'static str, value: &'static str, text: &'static str) -> Key {
+    Key { name, value, usual: true, text }
+}
+
+/// A key that is left out when nobody gives it.
+pub(super) const fn optional(name: &'static str, value: &'static str, text: &'static str) -> Key {
+    Key { name, value, usual: false, text }
 }
 
 /// Keys of every document, beside `strategy` and the strategy's own.
 pub const COMMON: &[Key] = &[
-    key("service", None, "What is rolled out."),
-    key("to", None, "The new version: a tag such as v42, or \"@sha256:...\" for a digest."),
-    key("container", None, "The container whose image changes, where a pod has several."),
-    key("regions", Some("all"), "Where: all, [a, b] together, or {waves: [[a], [b, c]], between: 10m} one after another."),
-    key("rollbackWindow", Some("15m"), "How long the old version stays up after the last step, so that the way back stays short."),
-    key("progressDeadline", Some("10m"), "How long a step may make no progress; then the rollout goes back."),
-    key("checkInterval", Some("10s"), "How often errors and latency are looked at."),
-    key("window", Some("1m"), "How far back each look goes."),
-    key("leastRequests", Some("30"), "With fewer requests than this in the window a look says nothing."),
-    key("failuresInARow", Some("3"), "So many bad looks in a row roll back."),
-    key("healthyInARow", Some("3"), "So many good health checks in a row pass."),
-    key("gates", None, "What must be open before traffic moves: [alerts, freeze, lag, approval]."),
-    key("margin", None, "Worse than the old version by more than this fails."),
-    key("tolerate", None, "Surely not worse than the old version by this much passes."),
-    key("forgive", None, "Bursts of errors up to this long are forgiven."),
-    key("metrics", None, "Queries for requests, errors and latency."),
+    optional("service", "order-service", "What is rolled out."),
+    optional("to", "v42", "The new version: a tag such as v42, or \"@sha256:...\" for a digest."),
+    optional("container", "app", "The container whose image changes, where a pod has several."),
+    usual("regions", "all", "Where: all, [a, b] together, or {waves: [[a], [b, c]], between: 10m} one after another."),
+    usual("rollbackWindow", "15m", "How long the old version stays up after the last step, so that the way back stays short."),
+    usual("progressDeadline", "10m", "How long a step may make no progress; then the rollout goes back."),
+    usual("checkInterval", "10s", "How often errors and latency are checked."),
+    usual("window", "1m", "How far back each check looks."),
+    usual("leastRequests", "30", "With fewer requests than this in the window a check says nothing."),
+    usual("failuresInARow", "3", "So many bad checks in a row roll back."),
+    usual("healthyInARow", "3", "So many good health checks in a row pass."),
+    optional("gates", "[alerts, freeze]", "What must be open before traffic moves: [alerts, freeze, lag, approval]."),
+    optional("margin", "0.1%", "Worse than the old version by more than this fails."),
+    optional("tolerate", "0.5%", "Surely not worse than the old version by this much passes."),
+    optional("forgive", "3m", "Bursts of errors up to this long are forgiven."),
+    optional("metrics", "{errors: \"sum(rate(errors[1m]))\"}", "Queries for requests, errors and latency."),
 ];
 
 /// Keys that are read and checked, and change nothing in this version.
-const NO_EFFECT: [&str; 4] = ["margin", "tolerate", "forgive", "metrics"];
+pub const NO_EFFECT: [&str; 4] = ["margin", "tolerate", "forgive", "metrics"];
 
 /// A value as somebody gave it, or its default.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +91,8 @@ pub struct Document {
     pub strategy: StrategyKind,
     /// Who chose that.
     pub strategy_origin: Origin,
+    /// Where that was said.
+    pub strategy_place: Place,
     /// What is rolled out, where the document says it.
     pub service: Option<String>,
     /// The new version, where the document says it: a tag, or `@sha256:...`.
@@ -108,9 +118,10 @@ impl Document {
     pub fn read(sources: &Sources) -> Result<Document, Vec<Trouble>> {
         let name = sources.file.as_ref().map_or("", |f| f.troubles.name());
         let mut troubles = Troubles::new(name);
-        let Selected { kind, origin, given, warnings } = select(sources, &mut troubles);
-        let mut reader = Reader { keys: kind.map_or(&[], keys), given, entries: Vec::new(), troubles, warnings };
-        let document = kind.and_then(|kind| reader.document(kind, origin));
+        let Selected { kind, origin, place, given, warnings } = select(sources, &mut troubles);
+        let Some(kind) = kind else { return troubles.or(None) };
+        let mut reader = Reader { keys: keys(kind), given, entries: Vec::new(), troubles, warnings };
+        let document = reader.document(kind, origin, place);
         reader.unknown(kind);
         reader.troubles.or(document)
     }
@@ -139,7 +150,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    fn document(&mut self, kind: StrategyKind, strategy_origin: Origin) -> Option<Document> {
+    fn document(&mut self, kind: StrategyKind, strategy_origin: Origin, strategy_place: Place) -> Option<Document> {
         let health_check_path = self.value("healthCheckPath", path);
         let shape = match kind {
             StrategyKind::BlueGreen => BlueGreen::read(self).map(Shape::BlueGreen),
@@ -196,6 +207,7 @@ impl Reader {
         Some(Document {
             strategy: kind,
             strategy_origin,
+            strategy_place,
             service,
             to,
             container,
@@ -228,12 +240,12 @@ impl Reader {
         let given = match self.given.iter().find(|g| g.key == name) {
             Some(given) => given.clone(),
             None => {
-                let (node, source) = (Node::text_of(key.default?), "default".into());
+                let (node, source) = (Node::text_of(key.usual.then_some(key.value)?), "default".into());
                 Given { key: name.into(), node, origin: Origin::Default, source, at: Default::default() }
             }
         };
         self.entries.push(Entry { key, text: given.node.to_string(), origin: given.origin, place: given.place() });
-        let mut here = Troubles::new(&given.source);
+        let mut here = given.troubles();
         let value = parse(name, &given.node, &mut here);
         self.troubles.absorb(here);
         value
@@ -254,7 +266,7 @@ impl Reader {
         let Some(given) = names.iter().find_map(|name| self.given.iter().find(|g| g.key == *name)) else {
             return self.troubles.at(Default::default(), wrong);
         };
-        let mut here = Troubles::new(&given.source);
+        let mut here = given.troubles();
         here.at(given.node.at, wrong);
         self.troubles.absorb(here);
     }
@@ -265,11 +277,10 @@ impl Reader {
         self.warnings.push(format!("{place}{name}: {text}"));
     }
 
-    fn unknown(&mut self, kind: Option<StrategyKind>) {
-        let all = StrategyKind::ALL.into_iter().filter(|k| kind.is_none_or(|kind| kind == *k)).flat_map(keys);
-        let known: Vec<&str> = all.chain(COMMON).map(|k| k.name).collect();
+    fn unknown(&mut self, kind: StrategyKind) {
+        let known: Vec<&str> = keys(kind).iter().chain(COMMON).map(|k| k.name).collect();
         for given in self.given.iter().filter(|g| !known.contains(&g.key.as_str())) {
-            let mut here = Troubles::new(&given.source);
+            let mut here = given.troubles();
             here.at(given.at, unknown_key(&given.key, kind));
             self.troubles.absorb(here);
         }

@@ -65,7 +65,7 @@ pub(super) fn limits(key: &str, node: &Node, troubles: &mut Troubles) -> Option<
     for node in nodes {
         let Some(limit) = node.read(key, troubles, limit) else { continue };
         if limits.iter().any(|l| l.same_sort(&limit)) {
-            troubles.at(node.at, Wrong::new(format!("{key}: {} says a second time what is too much", limit.words()), "keep one of them"));
+            troubles.at(node.at, Wrong::new(format!("{key}: a second limit of the same sort"), "keep one of them"));
         }
         limits.push(limit);
     }
@@ -98,7 +98,7 @@ impl Limit {
             Limit::ErrorRate(most) => format!("errors < {}", rate(*most)),
             Limit::Baseline(times) => format!("errors < {times}x old"),
             Limit::Latency { quantile, most } => format!("p{quantile} < {} ms", most.0),
-            Limit::Health(span) => format!("ill < {span}"),
+            Limit::Health(span) => format!("health back in {span}"),
         }
     }
 }

@@ -119,7 +119,7 @@ impl Compensation {
             Compensation::WeightZero => "weight 0, at once",
             Compensation::SwitchBack => "switch back, at once",
             Compensation::TemplateBack => "old template back, pod by pod",
-            Compensation::StartOldPods => "start old pods, then weight 0",
+            Compensation::StartOldPods => "start old pods, then traffic",
         }
     }
 }

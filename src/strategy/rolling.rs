@@ -1,7 +1,7 @@
 //! Rolling: pods are replaced a few at a time; a share of the pods is a share of the traffic.
 
 use super::catalogue::About;
-use super::document::{Key, Reader};
+use super::document::{Key, Reader, optional, usual};
 use super::plan::{Amount, PlanLeg, Rules, StrategyKind};
 use super::steps::Steps;
 use crate::units::written::{Wrong, percent, quoted, span, whole};
@@ -21,11 +21,11 @@ pub(super) const ABOUT: About = About {
 };
 
 pub(super) const KEYS: &[Key] = &[
-    Key { name: "maxUnavailable", default: Some("1"), text: "Pods that may be missing on the way: a number, or a share such as 25%." },
-    Key { name: "maxSurge", default: Some("1"), text: "Pods more than asked for on the way: a number, or a share such as 25%." },
-    Key { name: "healthCheckPath", default: Some("/health"), text: "Where each new pod says whether it is well." },
-    Key { name: "healthCheckTimeout", default: Some("30s"), text: "How long health may fail; then the old template comes back." },
-    Key { name: "stepInterval", default: None, text: "Go batch by batch, and hold this long after each." },
+    usual("maxUnavailable", "1", "Pods that may be missing on the way: a number, or a share such as 25%."),
+    usual("maxSurge", "1", "Pods more than asked for on the way: a number, or a share such as 25%."),
+    usual("healthCheckPath", "/health", "Where each new pod says whether it is well."),
+    usual("healthCheckTimeout", "30s", "How long health may fail; then the old template comes back."),
+    optional("stepInterval", "5m", "Go batch by batch, and hold this long after each."),
 ];
 
 /// More batches than this are a mistake.
@@ -84,7 +84,8 @@ impl Rolling {
         let all = legs.iter().collect::<Vec<_>>();
         let batches = self.batches(steps.rules, legs);
         for nth in 1..=batches {
-            let share = Percent::from_hundredths((10_000 * nth).div_ceil(batches)).unwrap_or(Percent::ALL);
+            // rounded down: a share's pods are rounded up, and a third of 6 pods is 2 of them
+            let share = Percent::from_hundredths(10_000 * nth / batches).unwrap_or(Percent::ALL);
             let last = nth == batches;
             steps.weight(wave, &all, share, self.step_interval.filter(|_| !last).unwrap_or_default(), false);
             if nth == 1 && !last {

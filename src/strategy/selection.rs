@@ -69,9 +69,13 @@ pub(super) struct Given {
 }
 
 impl Given {
+    /// Where what is wrong with it is collected.
+    pub fn troubles(&self) -> Troubles {
+        if self.origin == Origin::Option { Troubles::of_option(&self.source) } else { Troubles::new(&self.source) }
+    }
     /// Its place, for messages about the key.
     pub fn place(&self) -> Place {
-        Troubles::new(&self.source).place(self.at)
+        self.troubles().place(self.at)
     }
 }
 
@@ -84,6 +88,7 @@ const USUAL: StrategyKind = StrategyKind::BlueGreen;
 pub(super) struct Selected {
     pub kind: Option<StrategyKind>,
     pub origin: Origin,
+    pub place: Place,
     /// What was given, the value that counts first.
     pub given: Vec<Given>,
     /// What was left out, and why.
@@ -108,7 +113,7 @@ pub(super) fn select(sources: &Sources, troubles: &mut Troubles) -> Selected {
     let kind = match &named {
         None => Some(USUAL),
         Some(named) => {
-            let mut here = Troubles::new(&named.source);
+            let mut here = named.troubles();
             let kind = named.node.read("strategy", &mut here, catalogue::strategy);
             troubles.absorb(here);
             // a slip of the pen: the rest is checked as what was probably meant
@@ -116,8 +121,8 @@ pub(super) fn select(sources: &Sources, troubles: &mut Troubles) -> Selected {
             kind.or_else(|| meant().and_then(|name| catalogue::strategy(name).ok()))
         }
     };
-    let origin = named.map_or(Origin::Default, |n| n.origin);
-    let mut selected = Selected { kind, origin, given: Vec::new(), warnings: Vec::new() };
+    let (origin, place) = named.map_or((Origin::Default, Place::default()), |n| (n.origin, n.place()));
+    let mut selected = Selected { kind, origin, place, given: Vec::new(), warnings: Vec::new() };
     if let Some(kind) = kind {
         let annotated = annotations(&sources.annotations, kind, &mut selected.warnings);
         let label = given.iter().position(|g| g.origin == Origin::Label).unwrap_or(given.len());

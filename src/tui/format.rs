@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn shares_have_one_decimal_when_seen_and_none_when_wanted() {
         assert_eq!((seen(15.0), want(15.0)), ("15.0".into(), "15".into()));
-        assert_eq!((seen(3.14), want(0.5)), ("3.1".into(), "0.5".into()));
+        assert_eq!((seen(3.12), want(0.5)), ("3.1".into(), "0.5".into()));
         assert_eq!((seen(100.0), want(100.0)), ("100.0".into(), "100".into()));
     }
 
@@ -216,7 +216,10 @@ mod tests {
 
     #[test]
     fn a_countdown_changes_once_a_second_and_in_its_last_second_in_tenths() {
-        assert_eq!([12_000, 11_001, 1_000, 999, 350, 0].map(|ms| countdown(Span(ms), false)), ["0:12", "0:12", "0:01", "1.0 s", "0.4 s", "0.0 s"]);
+        assert_eq!(
+            [12_000, 11_001, 1_000, 999, 350, 0].map(|ms| countdown(Span(ms), false)),
+            ["0:12", "0:12", "0:01", "1.0 s", "0.4 s", "0.0 s"]
+        );
         assert_eq!([12_000, 9_800, 400].map(|ms| countdown(Span(ms), true)), ["0:15", "0:10", "0:05"]);
     }
 

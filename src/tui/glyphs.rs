@@ -137,9 +137,27 @@ impl GlyphSet {
                 let ascii = matches!(self, GlyphSet::Ascii);
                 match (dots & TOP != 0, dots & !TOP != 0) {
                     (false, false) => ' ',
-                    (true, false) => if ascii { '\'' } else { '▀' },
-                    (false, true) => if ascii { '.' } else { '▄' },
-                    (true, true) => if ascii { ':' } else { '█' },
+                    (true, false) => {
+                        if ascii {
+                            '\''
+                        } else {
+                            '▀'
+                        }
+                    }
+                    (false, true) => {
+                        if ascii {
+                            '.'
+                        } else {
+                            '▄'
+                        }
+                    }
+                    (true, true) => {
+                        if ascii {
+                            ':'
+                        } else {
+                            '█'
+                        }
+                    }
                 }
             }
         }
@@ -171,8 +189,19 @@ mod tests {
     fn every_sign_is_one_cell_wide_and_has_a_twin() {
         let lines = "━╾─┄╌┊┃│┴┌┐└┘□░…−≈×·→›".chars();
         let signs = [
-            Sign::Ok, Sign::Look, Sign::Failing, Sign::Held, Sign::Drift, Sign::Unknown, Sign::Done, Sign::Now, Sign::Later, Sign::Off,
-            Sign::Selected, Sign::Back, Sign::About,
+            Sign::Ok,
+            Sign::Look,
+            Sign::Failing,
+            Sign::Held,
+            Sign::Drift,
+            Sign::Unknown,
+            Sign::Done,
+            Sign::Now,
+            Sign::Later,
+            Sign::Off,
+            Sign::Selected,
+            Sign::Back,
+            Sign::About,
         ];
         for c in lines.chain(signs.iter().flat_map(|s| s.text().chars())).chain(HEIGHTS).chain(EIGHTHS) {
             assert_eq!(c.width(), Some(1), "{c}");

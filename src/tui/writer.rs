@@ -1,8 +1,8 @@
 //! The compact terminal writer: a ratatui backend that sends as few bytes as it can, one write a frame.
 //!
 //! Foreground, ground and attributes are each sent only when they change, also from one frame to the next; the cursor moves by
-//! the shorter of two sequences; blanks have no foreground; a frame is wrapped in synchronized output; and a frame in which
-//! nothing changed is 0 bytes. Must never know what a cell means. Known weakness: it believes unicode-width, so where a
+//! the shorter of two sequences; blanks have no foreground; cells go row by row or colour by colour, whichever is shorter; a
+//! frame that might be seen half drawn is wrapped in synchronized output; and a frame in which nothing changed is 0 bytes. Must never know what a cell means. Known weakness: it believes unicode-width, so where a
 //! terminal draws an ambiguous character two cells wide the rest of that run is misplaced.
 
 use crossterm::{Command, clipboard::CopyToClipboard};
@@ -14,6 +14,8 @@ use std::io::{self, Write};
 
 const BEGIN: &[u8] = b"\x1b[?2026h";
 const END: &[u8] = b"\x1b[?2026l";
+/// A shorter frame arrives in one piece, so it cannot be seen half drawn.
+const SMALL: usize = 256;
 
 /// Where whole frames go.
 pub trait Sink {
@@ -69,20 +71,27 @@ struct Ink {
 
 const PLAIN: Ink = Ink { fg: Color::Reset, bg: Color::Reset, modifier: Modifier::empty() };
 
-/// The backend. What it does not know of the terminal (after a resize, after somebody else wrote) is `None`.
+/// A changed cell and its place.
+type Change<'a> = (u16, u16, &'a Cell);
+
+/// The backend.
 pub struct Writer<S> {
     sink: S,
     out: Vec<u8>,
-    ink: Option<Ink>,
-    at: Option<Position>,
+    hand: Hand,
     cursor_shown: Option<bool>,
-    scratch: [Vec<u8>; 2],
+    erases: bool,
 }
 
 impl<S: Sink> Writer<S> {
     /// A writer to a terminal of which nothing is known.
     pub fn new(sink: S) -> Writer<S> {
-        Writer { sink, out: Vec::new(), ink: None, at: None, cursor_shown: None, scratch: Default::default() }
+        Writer { sink, out: Vec::new(), hand: Hand::default(), cursor_shown: None, erases: true }
+    }
+
+    /// Writes long blanks out, for a terminal that does not erase in the ground that is set: GNU screen.
+    pub fn without_erasing(self) -> Writer<S> {
+        Writer { erases: false, ..self }
     }
 
     /// Where the frames go.
@@ -92,46 +101,76 @@ impl<S: Sink> Writer<S> {
 
     /// Forgets what the terminal shows, after somebody else has written to it. `Terminal::clear` then draws it anew.
     pub fn forget(&mut self) {
-        (self.ink, self.at, self.cursor_shown) = (None, None, None);
+        (self.hand, self.cursor_shown) = (Hand::default(), None);
     }
 
     /// The title of the window, with the next frame.
     pub fn set_title(&mut self, title: &str) {
-        self.begin();
-        self.out.extend_from_slice(b"\x1b]2;");
-        self.out.extend(title.chars().filter(|c| !c.is_control()).collect::<String>().bytes());
-        self.out.extend_from_slice(b"\x1b\\");
+        let title: String = title.chars().filter(|c| !c.is_control()).collect();
+        write_to(self.frame(), format_args!("\x1b]2;{title}\x1b\\"));
     }
 
     /// The bell, with the next frame.
     pub fn bell(&mut self) {
-        self.begin();
-        self.out.push(0x07);
+        self.frame().push(0x07);
     }
 
     /// Puts text on the clipboard of the terminal's user (OSC 52), with the next frame.
     pub fn copy(&mut self, text: &str) {
         let mut sequence = String::new();
         if CopyToClipboard::to_clipboard_from(text).write_ansi(&mut sequence).is_ok() {
-            self.begin();
-            self.out.extend_from_slice(sequence.as_bytes());
+            self.frame().extend_from_slice(sequence.as_bytes());
         }
     }
 
-    fn begin(&mut self) {
+    /// The bytes of this frame, begun.
+    fn frame(&mut self) -> &mut Vec<u8> {
         if self.out.is_empty() {
             self.out.extend_from_slice(BEGIN);
         }
+        &mut self.out
+    }
+}
+
+/// Writing to a `Vec` does not fail.
+fn write_to(out: &mut Vec<u8>, args: std::fmt::Arguments<'_>) {
+    let _ = out.write_fmt(args);
+}
+
+/// Where the terminal's cursor is and what its pen is set to. What is not known (after a resize, after somebody else wrote) is `None`.
+#[derive(Clone, Copy, Default)]
+struct Hand {
+    ink: Option<Ink>,
+    at: Option<Position>,
+}
+
+impl Hand {
+    /// Draws cells in the order given, on a terminal of `columns`; `erases` is whether it erases in the ground that is set.
+    fn draw(&mut self, changes: &[Change<'_>], columns: u16, erases: bool, out: &mut Vec<u8>) {
+        let mut rest = changes;
+        while let Some(((x, y, cell), more)) = rest.split_first() {
+            rest = more;
+            self.go(Position { x: *x, y: *y }, out);
+            self.dip(cell, out);
+            let blanks = if erases { blanks(x, y, cell, more) } else { 0 };
+            if blanks >= LONG_BLANKS {
+                // The cursor stays where it is.
+                match x + blanks {
+                    end if end == columns => out.extend_from_slice(b"\x1b[K"),
+                    _ => write_to(out, format_args!("\x1b[{blanks}X")),
+                }
+                rest = more.get(usize::from(blanks) - 1..).unwrap_or_default();
+                continue;
+            }
+            out.extend_from_slice(cell.symbol().as_bytes());
+            // Where the terminal may count otherwise than we do, or is about to wrap, the next move names its place.
+            let next = x + 1;
+            self.at = (next < columns && is_plain(cell)).then_some(Position { x: next, y: *y });
+        }
     }
 
-    /// Writing to a `Vec` does not fail.
-    fn sequence(&mut self, args: std::fmt::Arguments<'_>) {
-        self.begin();
-        let _ = self.out.write_fmt(args);
-    }
-
-    fn go(&mut self, to: Position) {
-        let Some(at) = self.at else { return self.jump(to) };
+    fn go(&mut self, to: Position, out: &mut Vec<u8>) {
+        let Some(at) = self.at else { return self.jump(to, out) };
         if at == to {
             return;
         }
@@ -141,82 +180,136 @@ impl<S: Sink> Writer<S> {
             (None, Some(0)) => (at.x - to.x, 'D'),
             (Some(0), Some(n)) => (n, 'B'),
             (Some(0), None) => (at.y - to.y, 'A'),
-            _ => return self.jump(to),
+            _ => return self.jump(to, out),
         };
         match n {
-            1 => self.sequence(format_args!("\x1b[{letter}")),
-            n => self.sequence(format_args!("\x1b[{n}{letter}")),
+            1 => write_to(out, format_args!("\x1b[{letter}")),
+            n => write_to(out, format_args!("\x1b[{n}{letter}")),
         }
         self.at = Some(to);
     }
 
-    fn jump(&mut self, to: Position) {
+    fn jump(&mut self, to: Position, out: &mut Vec<u8>) {
         match (to.x, to.y) {
-            (0, 0) => self.sequence(format_args!("\x1b[H")),
-            (0, y) => self.sequence(format_args!("\x1b[{}H", y + 1)),
-            (x, y) => self.sequence(format_args!("\x1b[{};{}H", y + 1, x + 1)),
+            (0, 0) => write_to(out, format_args!("\x1b[H")),
+            (0, y) => write_to(out, format_args!("\x1b[{}H", y + 1)),
+            (x, y) => write_to(out, format_args!("\x1b[{};{}H", y + 1, x + 1)),
         }
         self.at = Some(to);
     }
 
-    fn dip(&mut self, cell: &Cell) {
+    /// The ink that a cell needs; on a blank only the ground is seen, and of the attributes those that draw on it.
+    fn needed(&self, cell: &Cell) -> Ink {
         let current = self.ink.unwrap_or(PLAIN);
         let mut want = Ink { fg: cell.fg, bg: cell.bg, modifier: cell.modifier };
         if cell.symbol() == " " {
-            // On a blank only the ground is seen, and of the attributes those that draw on it.
             want.modifier = current.modifier.difference(ON_BLANKS).union(cell.modifier.intersection(ON_BLANKS));
             if !want.modifier.intersects(ON_BLANKS) {
                 want.fg = current.fg;
             }
         }
+        want
+    }
+
+    fn dip(&mut self, cell: &Cell, out: &mut Vec<u8>) {
+        let want = self.needed(cell);
         if self.ink == Some(want) {
             return;
         }
-        let [changes, anew] = &mut self.scratch;
-        changes.clear();
-        anew.clear();
         // From nothing: an empty parameter resets all.
-        anew.push(b';');
-        turn_on(anew, want.modifier);
-        colour(anew, want.fg, PLAIN.fg, true);
-        colour(anew, want.bg, PLAIN.bg, false);
-        let shorter = if self.ink.is_some() {
-            let gone = current.modifier.difference(want.modifier);
-            let weight = Modifier::BOLD.union(Modifier::DIM);
-            let mut kept = current.modifier.difference(gone);
-            for (modifier, off) in [
-                (weight, &b"22;"[..]),
-                (Modifier::ITALIC, b"23;"),
-                (Modifier::UNDERLINED, b"24;"),
-                (Modifier::SLOW_BLINK.union(Modifier::RAPID_BLINK), b"25;"),
-                (Modifier::REVERSED, b"27;"),
-                (Modifier::HIDDEN, b"28;"),
-                (Modifier::CROSSED_OUT, b"29;"),
-            ] {
-                if gone.intersects(modifier) {
-                    changes.extend_from_slice(off);
-                    kept = kept.difference(modifier);
-                }
+        let start = out.len();
+        out.extend_from_slice(b"\x1b[;");
+        turn_on(out, want.modifier);
+        colour(out, want.fg, PLAIN.fg, true);
+        colour(out, want.bg, PLAIN.bg, false);
+        if let Some(current) = self.ink {
+            let middle = out.len();
+            out.extend_from_slice(b"\x1b[");
+            changes(out, current, want);
+            // Of the two the shorter stays.
+            if out.len() - middle <= middle - start {
+                out.drain(start..middle);
+            } else {
+                out.truncate(middle);
             }
-            turn_on(changes, want.modifier.difference(kept));
-            colour(changes, want.fg, current.fg, true);
-            colour(changes, want.bg, current.bg, false);
-            changes.len() <= anew.len()
-        } else {
-            false
-        };
-        let [changes, anew] = &self.scratch;
-        let chosen = if shorter { changes } else { anew };
-        if let Some((_, codes)) = chosen.split_last() {
-            if self.out.is_empty() {
-                self.out.extend_from_slice(BEGIN);
-            }
-            self.out.extend_from_slice(b"\x1b[");
-            self.out.extend_from_slice(codes);
-            self.out.push(b'm');
+        }
+        // The last `;` becomes the end.
+        if let Some(last) = out.last_mut() {
+            *last = b'm';
         }
         self.ink = Some(want);
     }
+}
+
+/// From how many blanks on erasing them, and going on behind them, is shorter than writing them.
+const LONG_BLANKS: u16 = 10;
+
+fn is_blank(cell: &Cell) -> bool {
+    cell.symbol() == " " && !cell.modifier.intersects(ON_BLANKS)
+}
+
+/// How many blanks of one ground start with the cell at (x, y).
+fn blanks(x: &u16, y: &u16, cell: &Cell, more: &[Change<'_>]) -> u16 {
+    if !is_blank(cell) {
+        return 0;
+    }
+    let alike = more.iter().zip(x + 1..).take_while(|((bx, by, b), x)| bx == x && by == y && is_blank(b) && b.bg == cell.bg);
+    1 + alike.count() as u16
+}
+
+/// Whether a cell surely takes one column.
+fn is_plain(cell: &Cell) -> bool {
+    cell.symbol().chars().nth(1).is_none() && cell.cell_width() == 1
+}
+
+/// The cells by ink instead of by place, each ink once, the current one first; blanks with a neighbour or any ink of their
+/// ground. `None` where the order of drawing matters.
+fn by_ink<'a>(changes: &[Change<'a>], hand: &Hand) -> Option<Vec<Change<'a>>> {
+    let mut inks: Vec<Ink> = hand.ink.into_iter().collect();
+    let mut groups: Vec<usize> = Vec::with_capacity(changes.len());
+    let mut before: Option<(u16, u16, usize)> = None;
+    for (x, y, cell) in changes {
+        if !is_plain(cell) {
+            return None;
+        }
+        let blank = is_blank(cell);
+        let fits = |ink: &Ink| ink.bg == cell.bg && (!blank || !ink.modifier.intersects(ON_BLANKS));
+        let same = |ink: &Ink| fits(ink) && (blank || ink.fg == cell.fg && ink.modifier == cell.modifier);
+        let neighbour = before.filter(|(bx, by, g)| blank && bx + 1 == *x && by == y && inks.get(*g).is_some_and(fits)).map(|(.., g)| g);
+        let group = neighbour.or_else(|| inks.iter().position(same)).unwrap_or(inks.len());
+        if group == inks.len() {
+            inks.push(Ink { fg: cell.fg, bg: cell.bg, modifier: cell.modifier });
+        }
+        before = Some((*x, *y, group));
+        groups.push(group);
+    }
+    let mut sorted: Vec<(usize, Change<'a>)> = groups.into_iter().zip(changes.iter().copied()).collect();
+    sorted.sort_by_key(|(group, _)| *group);
+    Some(sorted.into_iter().map(|(_, change)| change).collect())
+}
+
+/// The codes that lead from one ink to another, each with its `;`.
+fn changes(codes: &mut Vec<u8>, current: Ink, want: Ink) {
+    let gone = current.modifier.difference(want.modifier);
+    let weight = Modifier::BOLD.union(Modifier::DIM);
+    let mut kept = current.modifier.difference(gone);
+    for (modifier, off) in [
+        (weight, &b"22;"[..]),
+        (Modifier::ITALIC, b"23;"),
+        (Modifier::UNDERLINED, b"24;"),
+        (Modifier::SLOW_BLINK.union(Modifier::RAPID_BLINK), b"25;"),
+        (Modifier::REVERSED, b"27;"),
+        (Modifier::HIDDEN, b"28;"),
+        (Modifier::CROSSED_OUT, b"29;"),
+    ] {
+        if gone.intersects(modifier) {
+            codes.extend_from_slice(off);
+            kept = kept.difference(modifier);
+        }
+    }
+    turn_on(codes, want.modifier.difference(kept));
+    colour(codes, want.fg, current.fg, true);
+    colour(codes, want.bg, current.bg, false);
 }
 
 fn turn_on(codes: &mut Vec<u8>, modifier: Modifier) {
@@ -270,25 +363,33 @@ fn colour(codes: &mut Vec<u8>, want: Color, current: Color, foreground: bool) {
 impl<S: Sink> Backend for Writer<S> {
     type Error = io::Error;
 
-    fn draw<'a, I: Iterator<Item = (u16, u16, &'a Cell)>>(&mut self, content: I) -> io::Result<()> {
+    fn draw<'a, I: Iterator<Item = Change<'a>>>(&mut self, content: I) -> io::Result<()> {
         let columns = self.sink.size()?.width;
-        for (x, y, cell) in content {
-            self.go(Position { x, y });
-            self.dip(cell);
-            let symbol = cell.symbol();
-            self.begin();
-            self.out.extend_from_slice(symbol.as_bytes());
-            let next = x + cell.cell_width();
-            // Where the terminal may count otherwise than we do, or is about to wrap, the next move names its place.
-            let sure = next < columns && next == x + 1 && symbol.chars().nth(1).is_none();
-            self.at = sure.then_some(Position { x: next, y });
+        let changes: Vec<Change<'_>> = content.collect();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let start = self.frame().len();
+        let mut hand = self.hand;
+        self.hand.draw(&changes, columns, self.erases, &mut self.out);
+        // Few numbers in many colours are shorter colour by colour, a whole pane is shorter row by row: the shorter is sent.
+        let rows = self.out.len() - start;
+        if let Some(sorted) = by_ink(&changes, &hand) {
+            let middle = self.out.len();
+            hand.draw(&sorted, columns, self.erases, &mut self.out);
+            if self.out.len() - middle < rows {
+                self.out.drain(start..middle);
+                self.hand = hand;
+            } else {
+                self.out.truncate(middle);
+            }
         }
         Ok(())
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {
         if self.cursor_shown != Some(false) {
-            self.sequence(format_args!("\x1b[?25l"));
+            self.frame().extend_from_slice(b"\x1b[?25l");
             self.cursor_shown = Some(false);
         }
         Ok(())
@@ -296,18 +397,22 @@ impl<S: Sink> Backend for Writer<S> {
 
     fn show_cursor(&mut self) -> io::Result<()> {
         if self.cursor_shown != Some(true) {
-            self.sequence(format_args!("\x1b[?25h"));
+            self.frame().extend_from_slice(b"\x1b[?25h");
             self.cursor_shown = Some(true);
         }
         Ok(())
     }
 
     fn get_cursor_position(&mut self) -> io::Result<Position> {
-        Ok(self.at.unwrap_or_default())
+        Ok(self.hand.at.unwrap_or_default())
     }
 
     fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
-        self.go(position.into());
+        let position = position.into();
+        if self.hand.at != Some(position) {
+            self.frame();
+            self.hand.go(position, &mut self.out);
+        }
         Ok(())
     }
 
@@ -316,9 +421,6 @@ impl<S: Sink> Backend for Writer<S> {
     }
 
     fn clear_region(&mut self, kind: ClearType) -> io::Result<()> {
-        // Erasing takes the ground that is set.
-        self.sequence(format_args!("\x1b[m"));
-        self.ink = Some(PLAIN);
         let erase = match kind {
             ClearType::All => "2J",
             ClearType::AfterCursor => "J",
@@ -326,10 +428,12 @@ impl<S: Sink> Backend for Writer<S> {
             ClearType::CurrentLine => "2K",
             ClearType::UntilNewLine => "K",
         };
-        self.sequence(format_args!("\x1b[{erase}"));
+        // Erasing takes the ground that is set.
+        write_to(self.frame(), format_args!("\x1b[m\x1b[{erase}"));
+        self.hand.ink = Some(PLAIN);
         if kind == ClearType::All {
             // A resize may have moved the cursor.
-            self.at = None;
+            self.hand.at = None;
         }
         Ok(())
     }
@@ -346,8 +450,12 @@ impl<S: Sink> Backend for Writer<S> {
         if self.out.is_empty() {
             return Ok(());
         }
-        self.out.extend_from_slice(END);
-        let sent = self.sink.send(&self.out);
+        let sent = if self.out.len() < SMALL {
+            self.sink.send(self.out.get(BEGIN.len()..).unwrap_or_default())
+        } else {
+            self.out.extend_from_slice(END);
+            self.sink.send(&self.out)
+        };
         self.out.clear();
         sent
     }
@@ -369,8 +477,7 @@ mod tests {
 
     fn draw(screen: &mut Screen, f: impl FnOnce(&mut Buffer)) -> String {
         screen.draw(|frame| f(frame.buffer_mut())).unwrap();
-        let sent = String::from_utf8(screen.backend_mut().sink_mut().take()).unwrap();
-        sent.strip_prefix("\x1b[?2026h").map_or(sent.clone(), |s| s.strip_suffix("\x1b[?2026l").unwrap().replace('\x1b', "^"))
+        String::from_utf8(screen.backend_mut().sink_mut().take()).unwrap().replace('\x1b', "^")
     }
 
     const BLUE: Color = Color::Rgb(77, 181, 255);
@@ -422,7 +529,7 @@ mod tests {
             buf.set_string(2, 0, "b", Style::new().fg(Color::Red));
             buf.set_string(3, 0, " ", Style::new().fg(Color::Green).reversed());
         });
-        assert!(sent.starts_with("^[H^[;31;44ma b^[7;32m ^[27m    "), "{sent}");
+        assert!(sent.starts_with("^[H^[;31;44ma b^[7;32m ^[27m^[K"), "{sent}");
     }
 
     #[test]
@@ -444,9 +551,9 @@ mod tests {
             screen.draw(|frame| frame.set_cursor_position((x, 1))).unwrap();
             String::from_utf8(screen.backend_mut().sink_mut().take()).unwrap().replace('\x1b', "^")
         };
-        assert_eq!(place(&mut screen, 3), "^[?2026h^[?25h^[2;4H^[?2026l");
+        assert_eq!(place(&mut screen, 3), "^[?25h^[2;4H");
         assert_eq!(place(&mut screen, 3), "");
-        assert_eq!(place(&mut screen, 4), "^[?2026h^[C^[?2026l");
+        assert_eq!(place(&mut screen, 4), "^[C");
     }
 
     #[test]
@@ -505,7 +612,7 @@ mod tests {
                     }
                     style.fg = [None, Some(BLUE), Some(Color::Indexed(203)), Some(Color::Red)][random(4) as usize];
                     style.bg = [None, Some(Color::Rgb(1, 2, 3)), Some(Color::DarkGray)][random(3) as usize];
-                    (random(10) as u16 * 3, random(5) as u16, ["ok", "  ", "─◆", "世", "x y"][random(5) as usize], style)
+                    (random(10) as u16 * 3, random(5) as u16, ["ok", "                     ", "─◆", "世", "x y"][random(5) as usize], style)
                 })
                 .collect();
             let mut drawn = Buffer::empty(Rect::new(0, 0, 30, 5));
@@ -538,6 +645,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_frame_that_might_be_seen_half_drawn_is_synchronized() {
+        let mut screen = screen(80, 24);
+        let sent = draw(&mut screen, |buf| (0..24).for_each(|y| buf.set_string(0, y, "eighty columns are not needed", Style::new())));
+        assert!(sent.starts_with("^[?2026h") && sent.ends_with("^[?2026l"));
+        assert_eq!(screen.backend_mut().sink_mut().frames, 1);
+    }
+
+    #[test]
+    fn long_blanks_are_erased_in_their_ground_and_written_where_a_terminal_cannot() {
+        let wide = |screen: &mut Screen| {
+            draw(screen, |_| {});
+            draw(screen, |buf| {
+                buf.set_style(Rect::new(0, 0, 40, 1), Style::new().bg(Color::Blue));
+                buf.set_string(20, 0, "x", Style::new());
+            })
+        };
+        assert_eq!(wide(&mut screen(40, 1)), "^[H^[;44m^[20X^[20Cx^[K");
+        let mut other = Terminal::new(Writer::new(Recorder::new(40, 1)).without_erasing()).unwrap();
+        assert_eq!(wide(&mut other), format!("^[H^[;44m{}x{}", " ".repeat(20), " ".repeat(19)));
     }
 
     fn seen_as(colour: Color) -> vt100::Color {

@@ -105,6 +105,13 @@ impl fmt::Display for Trouble {
 
 impl std::error::Error for Trouble {}
 
+impl From<Trouble> for Vec<Trouble> {
+    /// So that `?` goes from one trouble to all of them.
+    fn from(trouble: Trouble) -> Vec<Trouble> {
+        vec![trouble]
+    }
+}
+
 impl Serialize for Trouble {
     /// `{"code","kind","place","cause","remedy"}`
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {

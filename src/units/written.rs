@@ -123,8 +123,9 @@ pub fn flag(text: &str) -> Result<bool, Wrong> {
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let plain = |s: &str| s.chars().filter(|c| !matches!(c, '-' | '_')).flat_map(char::to_lowercase).take(64).collect::<Vec<_>>();
     let word = plain(word);
-    let (far, best) = known.into_iter().map(|k| (distance(&word, &plain(k)), k)).min_by_key(|(d, _)| *d)?;
-    (far <= if word.len() < 5 { 1 } else { 2 }).then_some(best)
+    let most = if word.len() < 5 { 1 } else { 2 };
+    let known = known.into_iter().map(|k| (plain(k), k)).filter(|(p, _)| p.len().abs_diff(word.len()) <= most);
+    known.map(|(p, k)| (distance(&word, &p), k)).filter(|(d, _)| *d <= most).min_by_key(|(d, _)| *d).map(|(_, k)| k)
 }
 
 /// Letters to add, drop, change or swap with their neighbour.

@@ -64,6 +64,7 @@ pub struct Name {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Troubles {
     name: String,
+    kind: Kind,
     found: Vec<Trouble>,
     more: usize,
 }
@@ -71,7 +72,11 @@ pub struct Troubles {
 impl Troubles {
     /// None yet, for the text that is called `name` (a file, `standard input`).
     pub fn new(name: impl Into<String>) -> Troubles {
-        Troubles { name: name.into(), found: Vec::new(), more: 0 }
+        Troubles { name: name.into(), kind: Kind::Document, found: Vec::new(), more: 0 }
+    }
+    /// The same for words on the command line, called `name`.
+    pub fn of_option(name: impl Into<String>) -> Troubles {
+        Troubles { kind: Kind::Usage, ..Troubles::new(name) }
     }
     /// What the text is called.
     pub fn name(&self) -> &str {
@@ -84,7 +89,7 @@ impl Troubles {
     /// One more, at a mark of this text; [`Mark::default`] stands for the text as a whole.
     pub fn at(&mut self, at: Mark, wrong: Wrong) {
         let place = self.place(at);
-        self.add(Trouble::new(Kind::Document, place, wrong.cause, wrong.remedy));
+        self.add(Trouble::new(self.kind, place, wrong.cause, wrong.remedy));
     }
     /// One more.
     pub fn add(&mut self, trouble: Trouble) {
@@ -107,7 +112,7 @@ impl Troubles {
                 self.found.sort_by_key(|t| (t.place.line, t.place.column));
                 if self.more > 0 {
                     let more = format!("{} more like these", self.more);
-                    self.found.push(Trouble::new(Kind::Document, Place::named(&self.name), more, "mend these first"));
+                    self.found.push(Trouble::new(self.kind, Place::named(&self.name), more, "mend these first"));
                 }
                 Err(self.found)
             }
@@ -316,7 +321,10 @@ fn unparsed(text: &str, error: &ScanError) -> Wrong {
             "a second `:` in one line, or a line that is indented too far",
             "one `key: value` a line, all equally far in; quotes around a text with `: `",
         ),
-        _ if info.contains("unexpected end") || info.contains("unexpected eof") => Wrong::new("a quote is not closed", "close it"),
+        _ if info.contains("unexpected end") || info.contains("unexpected eof") || info.contains("indentation in quoted") => {
+            Wrong::new("a quote is not closed", "close it")
+        }
+        _ if info.contains("trailing content") => Wrong::new("something follows a closing quote", "put a comma or a new line between"),
         _ if info.contains("flow") => {
             Wrong::new("a list or map in brackets is not right here", "close each bracket, and put commas between")
         }

@@ -180,7 +180,7 @@ impl Container {
     fn spawn(&self) -> std::io::Result<Child> {
         // The pipe is never written to; it ends when this kubelet does, and the process with it.
         let mut command = Command::new("/proc/self/exe");
-        command.arg("app").env_clear().envs(self.plan.variables.iter().map(|(name, value)| (name, value)));
+        command.arg0("lab").arg("app").env_clear().envs(self.plan.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).kill_on_drop(true).spawn()
     }
 

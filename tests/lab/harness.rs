@@ -6,8 +6,9 @@
 #![allow(dead_code, reason = "no test binary uses all of it")]
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, RwLock};
@@ -83,7 +84,8 @@ fn run(namespace: &str, test: impl AsyncFnOnce(Bed)) {
 fn skip(reason: &str) {
     let required = std::env::var("FLIGHTDECK_LAB_REQUIRED").is_ok_and(|value| value == "1");
     assert!(!required, "FLIGHTDECK_LAB_REQUIRED=1, and no lab: {reason}");
-    eprintln!("\nSKIPPED: this test needs the lab. {reason}\n");
+    // Not by a macro: those are kept from the screen while a test passes.
+    let _ = writeln!(std::io::stderr(), "\nSKIPPED: this test needs the lab. {reason}\n");
 }
 
 impl Lab {
@@ -95,7 +97,8 @@ impl Lab {
         }
         let mut command = Command::new(&program);
         command.args(["up", "--attached", "--name", name]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().unwrap();
+        // A group of its own: what kills the test with its whole group leaves the lab to clean up after it.
+        let mut process = command.process_group(0).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let Ok(report) = serde_json::from_str::<Value>(&line) else {

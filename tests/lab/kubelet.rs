@@ -154,24 +154,30 @@ async fn bind(client: Client, pod: Pod) {
 #[derive(Default)]
 struct Addresses {
     taken: HashSet<Ipv4Addr>,
-    last: u16,
+    next: u16,
 }
 
 impl Addresses {
-    /// The next free address from 10.77.1.2 to 10.77.255.251; a pod that had one keeps it.
+    /// The next free address from 10.77.1.2 to 10.77.255.251; a pod that had one keeps it, and the turn goes on behind it.
     fn take(&mut self, had: Option<&str>) -> Ipv4Addr {
-        let mut address = had.and_then(|text| text.parse().ok()).unwrap_or_else(|| self.next());
-        while had.is_none() && self.taken.contains(&address) {
-            address = self.next();
-        }
+        let address = match had.and_then(|text| text.parse::<Ipv4Addr>().ok()) {
+            Some(address) => {
+                let [_, _, third, fourth] = address.octets().map(u16::from);
+                self.next = self.next.max(third.saturating_sub(1) * 250 + fourth.saturating_sub(2) + 1);
+                address
+            }
+            None => loop {
+                let turn = self.next % (255 * 250);
+                self.next = turn + 1;
+                let [third, fourth] = [turn / 250 + 1, turn % 250 + 2].map(|n| u8::try_from(n).unwrap_or_default());
+                let address = Ipv4Addr::new(10, 77, third, fourth);
+                if !self.taken.contains(&address) {
+                    break address;
+                }
+            },
+        };
         self.taken.insert(address);
         address
-    }
-
-    fn next(&mut self) -> Ipv4Addr {
-        self.last = (self.last + 1) % (255 * 250);
-        let [third, fourth] = [self.last / 250, self.last % 250].map(|n| u8::try_from(n).unwrap_or_default());
-        Ipv4Addr::new(10, 77, third + 1, fourth + 2)
     }
 }
 

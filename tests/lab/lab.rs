@@ -97,9 +97,15 @@ enum Task {
     App,
 }
 
-fn main() -> Result<ExitCode> {
-    color_eyre::install()?;
-    match Lab::parse().task {
+fn main() -> ExitCode {
+    perform(Lab::parse().task).unwrap_or_else(|error| {
+        eprintln!("lab: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn perform(task: Task) -> Result<ExitCode> {
+    match task {
         Task::Build => programs::build()?,
         Task::Up { lab, attached } => return up(&Place::named(&lab.name)?, attached),
         Task::Down { lab, clean } => down(&Place::named(&lab.name)?, Duration::from_secs(3), clean)?,
@@ -142,7 +148,7 @@ fn main() -> Result<ExitCode> {
 fn up(place: &Place, attached: bool) -> Result<ExitCode> {
     let is_root = rustix::process::geteuid().is_root();
     let missing = (!is_root)
-        .then(|| "network namespaces need root: run it with sudo, or inside `unshare -Urm` (tests/lab/README.md)".to_owned())
+        .then(|| "network namespaces need root: run it with sudo, or inside `unshare -Urnm` (tests/lab/README.md)".to_owned())
         .or(programs::missing()?);
     if let Some(reason) = missing {
         eprintln!("{reason}");
@@ -169,7 +175,7 @@ fn start(place: &Place, attached: bool) -> Result<()> {
         control_plane::start_controller_manager(place)?;
         // Through /proc: the very program that runs now, even when its file is replaced by a new build.
         let mut kubelet = Command::new("/proc/self/exe");
-        kubelet.args(["kubelet", "--name", &place.name]);
+        kubelet.arg0("lab").args(["kubelet", "--name", &place.name]);
         process::start(place, KUBELET, kubelet)?;
         control_plane::wait_for_pods(&client, kubelet::NODE).await?;
         println!("{}", report(place, api_ready, begun.elapsed()));

@@ -80,7 +80,8 @@ impl Chart<'_> {
     /// Draws the chart.
     pub fn draw(&self, area: Rect, buf: &mut Buffer, pen: &Pen<'_>) {
         let rows = area.height.saturating_sub(if self.axis { AXIS } else { 0 });
-        let plot = Rect { x: area.x + GUTTER.min(area.width), y: area.y, width: plot_width(area.width).min(self.paper.width), height: rows };
+        let plot =
+            Rect { x: area.x + GUTTER.min(area.width), y: area.y, width: plot_width(area.width).min(self.paper.width), height: rows };
         if plot.is_empty() {
             return;
         }
@@ -191,7 +192,13 @@ impl Chart<'_> {
             for (y, cell) in (plot.y..).zip(&mut cells) {
                 let (mask, bad) = std::mem::take(cell);
                 if mask != 0 {
-                    let role = if self.stale.is_some() { Role::Off } else if bad { Role::Bad } else { curve.role };
+                    let role = if self.stale.is_some() {
+                        Role::Off
+                    } else if bad {
+                        Role::Bad
+                    } else {
+                        curve.role
+                    };
                     pen.put(buf, x, y, pen.set().plot(mask), role);
                 }
             }
@@ -204,13 +211,15 @@ impl Chart<'_> {
             let dot = d.last?;
             Some((dot, (*d.values.get(dot)?)?, curve))
         });
-        let row = |value: f64| self.scale.dot(value, plot.height) / 4;
+        // The top row belongs to the label of the step that is to come.
+        let top = u16::from(self.marks.iter().any(|m| m.planned && !m.label.is_empty()));
+        let row = |value: f64| (self.scale.dot(value, plot.height) / 4).max(top);
         if let Some(words) = self.stale {
             if let Some((dot, value, _)) = ends.max_by_key(|(dot, ..)| *dot) {
                 let x = plot.x + (dot / 2) as u16 + 2;
                 let bit = [Bit::new(Role::Unknown, words)];
                 if x + width(&bit) <= plot.right() {
-                    pen.bits(buf, x, plot.y + row(value).saturating_sub(1), width(&bit), &bit);
+                    pen.bits(buf, x, plot.y + row(value).saturating_sub(1).max(top).min(plot.height - 1), width(&bit), &bit);
                 }
             }
             return;
@@ -227,10 +236,10 @@ impl Chart<'_> {
             *row = (*row).max(free);
             free = *row + 1;
         }
-        let mut top = plot.height;
+        let mut below = plot.height;
         for (row, label) in labels.iter_mut().rev() {
-            *row = (*row).min(top.saturating_sub(1));
-            top = *row;
+            *row = (*row).min(below.saturating_sub(1));
+            below = *row;
             pen.bits(buf, x, plot.y + *row, width(label), label);
         }
     }
@@ -282,5 +291,168 @@ impl Chart<'_> {
 fn set(values: &mut [Option<f64>], dot: i64, value: f64) {
     if let Some(slot) = usize::try_from(dot).ok().and_then(|i| values.get_mut(i)) {
         *slot = Some(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::glyphs::GlyphSet;
+    use crate::tui::pen::dim;
+    use crate::tui::widgets::paper::{SECOND, TEN_SECONDS};
+    use crate::tui::widgets::scale::{Ceiling, Unit};
+    use crate::tui::widgets::testing::{dark, text};
+
+    const PANE: Rect = Rect { x: 0, y: 0, width: 66, height: 10 };
+
+    fn at(clock: &str) -> Time {
+        Time::parse(&format!("2026-11-24T{clock}Z")).unwrap()
+    }
+
+    /// Both sides every 5 s until `now`: the new one from 13:59 on, over its limit of 2 % after 14:03:30; nothing known for 40 s.
+    fn samples(now: Time) -> [Vec<(Time, Option<f64>)>; 2] {
+        let gap = at("14:01:00")..at("14:01:40");
+        let side = |from: Time, value: fn(f64) -> f64| {
+            (from.0 / 5000..=now.0 / 5000)
+                .map(|i| Time(i * 5000))
+                .map(|t| (t, (!gap.contains(&t)).then(|| value(t.since(at("14:03:30")).as_secs_f64()))))
+                .collect()
+        };
+        [side(at("13:50:00"), |_| 0.5), side(at("13:59:00"), |over| (0.5 + over / 12.0).min(5.0))]
+    }
+
+    fn draw(now: Time, stale: Option<&str>) -> Buffer {
+        let theme = dark();
+        let mut buf = Buffer::empty(PANE);
+        let [old, new] = samples(now.min(at("14:04:30")));
+        let curve = |samples, role, judged, label: &'static str| Curve {
+            samples,
+            every: Span::secs(5),
+            role,
+            judged,
+            label: vec![Bit::new(role, label)],
+        };
+        let mut ceiling = Ceiling::over_limit(2.0);
+        ceiling.see(5.0);
+        Chart {
+            paper: Paper::new(now, TEN_SECONDS, plot_width(PANE.width), Span::ZERO),
+            scale: Scale::new(&ceiling, Unit::Percent),
+            curves: &[curve(&old, Role::Old, false, "v41 0.5"), curve(&new, Role::New, true, "v42 5.0")],
+            limit: Some(2.0),
+            marks: &[
+                Mark { at: at("13:59:00"), label: "5 %", planned: false },
+                Mark { at: at("14:07:10"), label: "25 % held", planned: true },
+            ],
+            now,
+            axis: true,
+            stale,
+        }
+        .draw(PANE, &mut buf, &Pen::new(&theme, GlyphSet::Braille));
+        buf
+    }
+
+    fn colours(buf: &Buffer, role: Role) -> usize {
+        let colour = dark().style(role).fg.unwrap();
+        buf.content.iter().filter(|c| c.fg == colour && c.symbol().starts_with(|c| ('\u{2801}'..='\u{28FF}').contains(&c))).count()
+    }
+
+    #[test]
+    fn a_gap_is_not_bridged_and_has_one_question_mark_and_labels_stand_at_the_ends() {
+        insta::assert_snapshot!(text(&draw(at("14:04:30"), None)), @r"
+        |  6 % ·   ·   ·┊5 %   ·   ·   ·   ·   ·   ·   ·   ·   25 % held ┊
+        |               ┊                               ⡰⠂ v42 5.0       ┊
+        |    4 ·   ·   ·┊  ·   ·   ·   ·   ·   ·   ·   ⡰⠁  ·   ·   ·   · ┊
+        |               ┊                             ⢰⠁                 ┊
+        |               ┊                            ⢠⠃                  ┊
+        |  2.0 ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌⢠⠃╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌
+        |               ┊                          ⢀⠇                    ┊
+        |    0 ⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒   ·⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠊⠒⠒⠒⠒⠒⠂ v41 0.5 ·   · ┊
+        |      ───┴───────────┴───── ?  ──┴───────────┴──┃┄┄┄┄┄┄┄┄┴┄┄┄┄┄┄┄┄
+        |       13:58       14:00       14:02       14:04       14:06
+        ");
+    }
+
+    #[test]
+    fn only_the_new_version_turns_bad_and_only_above_the_limit() {
+        let before = draw(at("14:03:20"), None);
+        assert_eq!(colours(&before, Role::Bad), 0);
+        let after = draw(at("14:04:30"), None);
+        let limit_row = 5;
+        assert!(colours(&after, Role::Bad) > 4);
+        let bad = dark().style(Role::Bad).fg.unwrap();
+        for (i, cell) in after.content.iter().enumerate() {
+            assert!(cell.fg != bad || after.pos_of(i).1 <= limit_row, "bad below the limit");
+        }
+    }
+
+    #[test]
+    fn a_dot_that_was_drawn_never_changes_until_the_paper_is_turned() {
+        let start = at("14:03:00");
+        let mut last = draw(start, None);
+        let mut turns = 0;
+        for s in 1..90 {
+            let now = start + Span::secs(s);
+            let next = draw(now, None);
+            let paper = |t| Paper::new(t, TEN_SECONDS, plot_width(PANE.width), Span::ZERO);
+            if paper(now) != paper(start + Span::secs(s - 1)) {
+                turns += 1;
+            } else {
+                let known = GUTTER + paper(now).column(start + Span::secs(s - 1)).unwrap();
+                for (i, (a, b)) in last.content.iter().zip(&next.content).enumerate() {
+                    assert!(last.pos_of(i).0 >= known || a == b, "{:?} changed at {s} s", last.pos_of(i));
+                }
+            }
+            last = next;
+        }
+        assert!(turns <= 1);
+    }
+
+    #[test]
+    fn stale_curves_are_kept_in_off_with_their_age() {
+        let buf = draw(at("14:05:30"), Some("? 60 s old"));
+        insta::assert_snapshot!(text(&buf), @r"
+        |  6 % ·   ·   ·┊5 %   ·   ·   ·   ·   ·   ·   ·   ·   25 % held ┊
+        |               ┊                               ⡰⠂ ? 60 s old    ┊
+        |    4 ·   ·   ·┊  ·   ·   ·   ·   ·   ·   ·   ⡰⠁  ·   ·   ·   · ┊
+        |               ┊                             ⢰⠁                 ┊
+        |               ┊                            ⢠⠃                  ┊
+        |  2.0 ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌⢠⠃╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌
+        |               ┊                          ⢀⠇                    ┊
+        |    0 ⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒   ·⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠊⠒⠒⠒⠒⠒⠂ ·   ·   ·   · ┊
+        |      ───┴───────────┴───── ?  ──┴───────────┴───  ?  ┃┄┄┴┄┄┄┄┄┄┄┄
+        |       13:58       14:00       14:02       14:04       14:06
+        ");
+        assert_eq!(colours(&buf, Role::New) + colours(&buf, Role::Old) + colours(&buf, Role::Bad), 0);
+        assert!(colours(&buf, Role::Off) > 20);
+    }
+
+    #[test]
+    fn several_samples_in_a_dot_are_their_mean_and_hopeless_numbers_are_gaps() {
+        let now = at("14:00:10");
+        let samples: Vec<_> =
+            [(0, 1.0), (1, 3.0), (5, 2.0), (6, f64::NAN), (7, 2.0)].map(|(s, v)| (at("14:00:00") + Span::secs(s), Some(v))).to_vec();
+        let curve = Curve { samples: &samples, every: Span::secs(1), role: Role::New, judged: false, label: vec![dim("")] };
+        let paper = Paper::new(now, TEN_SECONDS, 40, Span::ZERO);
+        let scale = Scale::new(&Ceiling::fixed(4.0), Unit::Count);
+        let chart = Chart { paper, scale, curves: &[], limit: None, marks: &[], now, axis: false, stale: None };
+        let dots = chart.dots_of(&curve, 40);
+        let dot = paper.dot(at("14:00:00")) as usize;
+        assert_eq!(dots.values[dot..dot + 2], [Some(2.0), Some(2.0)]);
+        assert_eq!(dots.last, Some(dot + 1));
+    }
+
+    #[test]
+    fn no_data_and_no_room_draw_no_curve_and_do_not_panic() {
+        let theme = dark();
+        for (width, height) in [(0, 0), (3, 1), (6, 3), (7, 3), (40, 2), (20, 1)] {
+            let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
+            let now = at("14:00:00");
+            let paper = Paper::new(now, SECOND, plot_width(width), Span::ZERO);
+            let scale = Scale::new(&Ceiling::over_limit(2.0), Unit::Percent);
+            let curve = Curve { samples: &[], every: SECOND, role: Role::New, judged: true, label: vec![] };
+            let chart = Chart { paper, scale, curves: &[curve], limit: Some(2.0), marks: &[], now, axis: true, stale: None };
+            chart.draw(buf.area, &mut buf, &Pen::new(&theme, GlyphSet::Braille));
+            assert_eq!(colours(&buf, Role::New), 0);
+        }
     }
 }

@@ -132,7 +132,9 @@ fn needed(start: u16, left: &[&Fact<'_>], right: &[&Fact<'_>], gap: u16) -> u16 
 
 /// Drops the fact with the highest rank above 0, of equals the one furthest right.
 fn drop_worst(left: &mut Vec<&Fact<'_>>, right: &mut Vec<&Fact<'_>>) -> bool {
-    let worst = |facts: &[&Fact<'_>]| facts.iter().enumerate().filter(|(_, f)| f.rank > 0).max_by_key(|(i, f)| (f.rank, *i)).map(|(i, f)| (f.rank, i));
+    let worst = |facts: &[&Fact<'_>]| {
+        facts.iter().enumerate().filter(|(_, f)| f.rank > 0).max_by_key(|(i, f)| (f.rank, *i)).map(|(i, f)| (f.rank, i))
+    };
     match (worst(left), worst(right)) {
         (None, None) => return false,
         (Some((a, i)), Some((b, _))) if a > b => left.remove(i),
@@ -142,8 +144,8 @@ fn drop_worst(left: &mut Vec<&Fact<'_>>, right: &mut Vec<&Fact<'_>>) -> bool {
     true
 }
 
-/// As many whole words as fit, and `…`.
-fn whole_words<'a>(bits: &'a [Bit<'a>], room: u16) -> Vec<Bit<'a>> {
+/// As many whole words as fit, and `…`; a name that is alone and too long is shortened.
+pub fn whole_words<'a>(bits: &'a [Bit<'a>], room: u16) -> Vec<Bit<'a>> {
     let mut kept = Vec::new();
     let mut left = room.saturating_sub(1);
     for bit in bits {
@@ -158,7 +160,11 @@ fn whole_words<'a>(bits: &'a [Bit<'a>], room: u16) -> Vec<Bit<'a>> {
                 end = i;
             }
         }
-        kept.push(Bit { text: Cow::Owned(format!("{}…", bit.text.get(..end).unwrap_or_default())), role: bit.role });
+        let cut = match (end, kept.is_empty() && !bit.text.contains(' ')) {
+            (0, true) => shorten(&bit.text, room),
+            _ => Cow::Owned(format!("{}…", bit.text.get(..end).unwrap_or_default())),
+        };
+        kept.push(Bit { text: cut, role: bit.role });
         break;
     }
     if room == 0 { Vec::new() } else { kept }

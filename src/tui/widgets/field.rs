@@ -78,9 +78,7 @@ impl Field {
         let fits = before.iter().rev().take_while(|c| room.checked_sub(wide(c)).inspect(|left| room = *left).is_some()).count();
         let start = self.cursor - fits;
         let shown: String = self.text.get(start..).unwrap_or_default().iter().collect();
-        let style = pen.style(Role::Keycap);
-        pen.text(buf, area.x, area.y, area.width, &shown, Role::Strong);
-        buf.set_style(ground, ratatui::style::Style { bg: style.bg, ..Default::default() });
+        pen.text(buf, area.x, area.y, area.width, &shown, Role::Keycap);
         let x: u16 = before.get(start..).unwrap_or_default().iter().map(wide).sum();
         Position { x: area.x + x, y: area.y }
     }
@@ -138,7 +136,10 @@ mod tests {
         assert_eq!(typed(&[(KeyCode::Home, none), (KeyCode::Delete, none)]).text(), "% error rate");
         assert_eq!(typed(&[(KeyCode::Home, none), (KeyCode::Right, ctrl), (KeyCode::Char('k'), ctrl)]).text(), "2% ");
         assert_eq!(typed(&[(KeyCode::Char('u'), ctrl)]).text(), "");
-        assert_eq!(typed(&[(KeyCode::Left, none), (KeyCode::End, none), (KeyCode::Char('R'), KeyModifiers::SHIFT)]).text(), "2% error rateR");
+        assert_eq!(
+            typed(&[(KeyCode::Left, none), (KeyCode::End, none), (KeyCode::Char('R'), KeyModifiers::SHIFT)]).text(),
+            "2% error rateR"
+        );
     }
 
     #[test]

@@ -110,7 +110,8 @@ mod tests {
     #[test]
     fn a_chart_with_a_lag_turns_later() {
         let start = at("14:00:00");
-        let turn = |lag| (0..600).find(|s| Paper::new(start + Span::secs(*s), TEN_SECONDS, 100, lag) != Paper::new(start, TEN_SECONDS, 100, lag));
+        let turn =
+            |lag| (0..600).find(|s| Paper::new(start + Span::secs(*s), TEN_SECONDS, 100, lag) != Paper::new(start, TEN_SECONDS, 100, lag));
         let (first, second) = (turn(Span::ZERO).unwrap(), turn(Span::secs(1)).unwrap());
         assert_eq!(second, first + 1);
     }

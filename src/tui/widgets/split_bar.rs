@@ -48,10 +48,12 @@ impl Bar {
             if self.full { self.full_cell(area.x + i, area.y, part, buf, pen) } else { self.thin_cell(area.x + i, area.y, part, buf, pen) }
         }
         if let Some(want) = self.want.filter(|want| (want - self.seen).abs() > DRIFT + 1e-9) {
-            let x = area.x + ((want.clamp(0.0, 1.0) * f64::from(area.width)).round() as u16).min(area.width - 1);
-            let under = buf.cell((x, area.y)).map(|c| if c.symbol() == "█" { c.fg } else { c.bg });
-            pen.put(buf, x, area.y, '│', Role::Strong);
-            if let (true, Some(ground), Some(cell)) = (self.full, under, buf.cell_mut((x, area.y))) {
+            let i = ((want.clamp(0.0, 1.0) * f64::from(area.width)).round() as u16).min(area.width - 1);
+            pen.put(buf, area.x + i, area.y, '│', Role::Strong);
+            let under = if filled.saturating_sub(i * parts) >= parts / 2 { self.role } else { Role::OldFill };
+            if let (true, Some(ground), Some(cell)) =
+                (self.full && pen.set() != GlyphSet::Ascii, pen.style(under).fg, buf.cell_mut((area.x + i, area.y)))
+            {
                 cell.bg = ground;
             }
         }

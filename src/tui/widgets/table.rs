@@ -3,10 +3,11 @@
 //! It is given only the rows in sight. Columns are dropped by rank where it is narrow. Known weakness: one column at most
 //! takes the width that is left over.
 
+use super::facts::whole_words;
 use super::sparkline::Sparkline;
 use super::split_bar::Bar;
 use crate::tui::glyphs::Sign;
-use crate::tui::pen::{Bit, Pen, Tint, columns, shorten, width};
+use crate::tui::pen::{Bit, Pen, Tint, columns, width};
 use crate::tui::theme::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -105,7 +106,9 @@ impl Table<'_> {
         let sign = area.x + u16::from(self.selectable);
         let places = self.places(sign + 2, area.right());
         let end = pen.text(buf, area.x, area.y, area.width, self.title, Role::Title);
-        let note_room = places.get(1).and_then(|p| *p).map_or(area.right(), |(x, _)| x).saturating_sub(end + 2);
+        // Up to the next heading.
+        let headed = self.columns.iter().zip(&places).skip(1).filter(|(c, _)| !c.heading.is_empty());
+        let note_room = headed.filter_map(|(_, p)| *p).map(|(x, _)| x).next().unwrap_or(area.right()).saturating_sub(end + 2);
         if columns(self.note) <= note_room {
             pen.text(buf, end + 2, area.y, note_room, self.note, Role::Dim);
         }
@@ -145,7 +148,12 @@ impl Table<'_> {
             shown.enumerate().map(|(i, c)| c.width + if i == 0 { 0 } else { c.gap }).sum::<u16>()
         };
         while needed(&kept) > room {
-            let worst = self.columns.iter().enumerate().filter(|(i, c)| c.rank > 0 && kept.get(*i) == Some(&true)).max_by_key(|(i, c)| (c.rank, *i));
+            let worst = self
+                .columns
+                .iter()
+                .enumerate()
+                .filter(|(i, c)| c.rank > 0 && kept.get(*i) == Some(&true))
+                .max_by_key(|(i, c)| (c.rank, *i));
             match worst.and_then(|(i, _)| kept.get_mut(i)) {
                 Some(keep) => *keep = false,
                 None => break,
@@ -171,23 +179,14 @@ impl Table<'_> {
     }
 }
 
-/// Words in a column: at its left or right edge, the last of them shortened where they are too long.
+/// Words in a column: at its left or right edge, as many whole ones as fit.
 fn words(bits: &[Bit<'_>], x: u16, y: u16, room: u16, right: bool, buf: &mut Buffer, pen: &Pen<'_>) {
     let all = width(bits);
     if all <= room {
         pen.bits(buf, if right { x + room - all } else { x }, y, room, bits);
         return;
     }
-    let mut x = x;
-    let mut left = room;
-    for bit in bits {
-        let part = Bit { text: shorten(&bit.text, left), role: bit.role };
-        x = pen.bits(buf, x, y, left, std::slice::from_ref(&part));
-        left = left.saturating_sub(part.width());
-        if part.text != bit.text {
-            break;
-        }
-    }
+    pen.bits(buf, x, y, room, &whole_words(bits, room));
 }
 
 /// The first row in sight, so that the selected one is, moved as little as can be.
@@ -226,8 +225,10 @@ mod tests {
             ],
             off: name == "eu-west-1",
         };
-        let rows = [row(Sign::Ok, "us-east-1", 14.6), row(Sign::Failing, "a-region-with-a-long-name", 21.4), row(Sign::Off, "eu-west-1", 0.0)];
-        let table = Table { title: "REGIONS", note: "worst first", columns: &columns, rows: &rows, selectable: selected.is_some(), selected };
+        let rows =
+            [row(Sign::Ok, "us-east-1", 14.6), row(Sign::Failing, "a-region-with-a-long-name", 21.4), row(Sign::Off, "eu-west-1", 0.0)];
+        let table =
+            Table { title: "REGIONS", note: "worst first", columns: &columns, rows: &rows, selectable: selected.is_some(), selected };
         let mut buf = Buffer::empty(Rect::new(0, 0, width, 4));
         table.draw(Rect { x: 1, width: width - 2, ..buf.area }, &mut buf, &Pen::new(&theme, GlyphSet::Braille));
         (testing::text(&buf), buf, theme)

@@ -1,0 +1,235 @@
+//! `deploy`: a rollout driven to its end without a screen, in lines for people or for programs.
+
+use super::args::{DeployArgs, Speed};
+use super::{Done, SCHEMA, document, flight, print};
+use crate::cockpit::{Intent, Sign, World, words};
+use crate::rollout::{By, Event, Mood, Phase, Verb};
+use crate::strategy::{Document, Plan, compile};
+use crate::units::{Kind, Place, RolloutId, Span, Time, Trouble, Version};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What practice rolls out when nobody says it.
+const PRACTICE_SERVICE: &str = "order-service";
+/// A rollout that needs a person and makes no progress for so long is held and left.
+const PATIENCE: Span = Span::mins(30);
+
+/// Runs the command.
+pub fn run(args: &DeployArgs) -> Done {
+    if args.practice.practice {
+        let scenario = super::scenario::find(args.scenario.as_deref(), args.practice.seed)?;
+        let mut world = flight::practice(&scenario, false);
+        let id = launch(&mut world, args, true)?;
+        let mut report = Report::new(args.json, id.clone());
+        let speed = match args.practice.speed {
+            Some(Speed::Times(times)) => Some(times),
+            Some(Speed::Max) | None => None,
+        };
+        return super::paced(drive(&mut world, &id, &mut report, speed));
+    }
+    flight::with_real(&args.fleet, false, async |world| {
+        let id = launch(world, args, args.yes)?;
+        let mut report = Report::new(args.json, id.clone());
+        drive(world, &id, &mut report, Some(1.0)).await
+    })
+}
+
+fn launch(world: &mut World, args: &DeployArgs, armed: bool) -> Result<RolloutId, Vec<Trouble>> {
+    let mut typed = args.document.clone();
+    if args.config.is_none() && args.document.strategy().is_none() {
+        if !args.practice.practice {
+            let cause = "no strategy and no document";
+            return Err(vec![Trouble::new(Kind::Usage, Place::named("deploy"), cause, "give --strategy NAME or -f FILE")]);
+        }
+        typed.options.push(("strategy".into(), "canary".into()));
+    }
+    let document = document::read(args.config.as_deref(), &typed)?;
+    let plan = plan(world, &document, args.service.as_deref(), args.practice.practice)?;
+    let by = flight::person();
+    world.take(world.now(), Intent::Launch { plan: Arc::new(plan), reason: None }, &by, armed).map_err(|t| vec![t])
+}
+
+/// Compiles a document for the service that it, or the command line, names.
+pub fn plan(world: &World, document: &Document, service: Option<&str>, practice: bool) -> Result<Plan, Vec<Trouble>> {
+    let name = service.or(document.service.as_deref()).or(practice.then_some(PRACTICE_SERVICE));
+    let missing = |what: &str, remedy: &str| vec![Trouble::new(Kind::Usage, Place::named("deploy"), what, remedy)];
+    let name = name.ok_or_else(|| missing("no service is named", "write it behind deploy, or as service: in the document"))?;
+    let service = world.service(name).map_err(|t| vec![t])?;
+    let next = || practice.then(|| world.next_version(&service)).flatten();
+    let to = document.to.clone().map(Version::new).or_else(next);
+    let to = to.ok_or_else(|| missing("no version is named", "give --to VERSION, or to: in the document"))?;
+    let legs = world.legs(&service, to.as_str(), document.container.as_deref()).map_err(|t| vec![t])?;
+    compile(document, &legs, &service, &shown(&to))
+}
+
+/// A digest is called by its first seven figures.
+fn shown(to: &Version) -> Version {
+    match to.as_str().strip_prefix("@sha256:") {
+        Some(digest) => Version::new(digest.get(..7).unwrap_or(digest)),
+        None => to.clone(),
+    }
+}
+
+/// Prints events as they come, each once.
+struct Report {
+    json: bool,
+    id: RolloutId,
+    first: bool,
+    last: Time,
+}
+
+impl Report {
+    fn new(json: bool, id: RolloutId) -> Report {
+        Report { json, id, first: true, last: Time::default() }
+    }
+
+    /// Whether somebody still reads.
+    fn tell(&mut self, world: &mut World) -> Result<(), Vec<Trouble>> {
+        for event in world.take_events(&self.id) {
+            self.last = event.at;
+            let text = if self.json { self.line(&event) } else { world.rollout(&self.id).and_then(|r| say(r, &event)).unwrap_or_default() };
+            print(&text)?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, event: &Event) -> String {
+        let mut line = serde_json::Map::new();
+        if std::mem::take(&mut self.first) {
+            line.insert("schema".into(), json!(SCHEMA));
+        }
+        line.insert("rollout".into(), json!(self.id));
+        line.insert("seq".into(), json!(event.seq));
+        line.insert("at".into(), json!(event.at));
+        line.insert("by".into(), json!(event.by.to_string()));
+        line.insert("term".into(), json!(event.term));
+        if let Ok(Value::Object(what)) = serde_json::to_value(&event.what) {
+            for (key, value) in what {
+                line.insert(if key == "kind" { "event".into() } else { key }, value);
+            }
+        }
+        format!("{}\n", Value::Object(line))
+    }
+}
+
+fn say(rollout: &crate::rollout::Rollout, event: &Event) -> Option<String> {
+    let (sign, text, aside) = words(rollout, event)?;
+    let aside = if aside.is_empty() { aside } else { format!("   {aside}") };
+    Some(format!("{} {} {text}{aside}\n", event.at.clock(), mark(sign)))
+}
+
+fn mark(sign: Sign) -> &'static str {
+    match sign {
+        Sign::Ok => "●",
+        Sign::Done => "✓",
+        Sign::Moves => "◆",
+        Sign::Launched => "▸",
+        Sign::Look => "▲",
+        Sign::Fails => "✗",
+        Sign::Held => "■",
+        Sign::Back => "←",
+        Sign::Unknown => "?",
+        Sign::Plain => " ",
+    }
+}
+
+/// Drives a rollout to its end. Without a speed: in lockstep, as fast as it can.
+async fn drive(world: &mut World, id: &RolloutId, report: &mut Report, speed: Option<f64>) -> Done {
+    let clock = flight::clock(world, speed.unwrap_or(0.0));
+    let mut signals = super::Signals::start()?;
+    loop {
+        report.tell(world)?;
+        let Some(rollout) = world.rollout(id) else { return Ok(1) };
+        let phase = rollout.phase();
+        // Nobody here can undo a rollback: its new side goes now, not at the end of the window.
+        if phase == Phase::Back && rollout.poll_timeout(world.now()).is_some_and(|at| at > world.now() + Span::secs(11)) {
+            let reason = Some("nobody is here to undo".into());
+            let press = Intent::Press { rollout: id.clone(), verb: Verb::Skip, reason };
+            world.take(world.now(), press, &flight::person(), true).map_err(|t| vec![t])?;
+            continue;
+        }
+        if let Some(code) = outcome(phase) {
+            return finish(world, id, report, code);
+        }
+        if stalled(world, id, report.last) {
+            return finish(world, id, report, 11);
+        }
+        match speed {
+            None => {
+                if !world.jump(Time(i64::MAX)) {
+                    return finish(world, id, report, 11);
+                }
+            }
+            Some(_) => {
+                let next = world.poll_timeout().and_then(|at| clock.until(at));
+                tokio::select! {
+                    name = signals.next() => {
+                        eprintln!("{name}: the rollout holds where it is; nothing is rolled back for a signal");
+                        world.settle();
+                        return finish(world, id, report, 11);
+                    }
+                    () = world.ready() => {}
+                    () = super::sleep(next) => {}
+                }
+                world.run_until(if world.practice() { clock.now() } else { flight::now() });
+            }
+        }
+    }
+}
+
+fn outcome(phase: Phase) -> Option<u8> {
+    match phase {
+        Phase::Promoted => Some(0),
+        Phase::RolledBack => Some(10),
+        Phase::Superseded | Phase::Aborted => Some(11),
+        Phase::Watched | Phase::Flying | Phase::RollingBack | Phase::Back => None,
+    }
+}
+
+/// Whether it waits for a person who is not here.
+fn stalled(world: &mut World, id: &RolloutId, last: Time) -> bool {
+    if world.now().since(last) < PATIENCE {
+        return false;
+    }
+    let snapshot = world.snapshot();
+    let mood = snapshot.rollout(id).map(|r| &r.status.mood);
+    matches!(mood, Some(Mood::Held { .. } | Mood::Stuck { .. } | Mood::Unclear { .. } | Mood::NotProven { .. }))
+}
+
+/// The last line: what came of it.
+fn finish(world: &mut World, id: &RolloutId, report: &mut Report, code: u8) -> Done {
+    report.tell(world)?;
+    world.settle();
+    let snapshot = world.snapshot();
+    let Some(view) = snapshot.rollout(id) else { return Ok(code) };
+    let outcome = match code {
+        0 => "promoted",
+        10 => "rolled-back",
+        11 => "held",
+        _ => "failed",
+    };
+    let by = match view.status.back.as_ref().map(|b| &b.by) {
+        Some(By::Automatic) => "automatic",
+        Some(_) => "person",
+        None => "automatic",
+    };
+    let seconds = view.status.ended.unwrap_or(snapshot.now).since(view.status.began);
+    let (requests, failed) = (view.verdict.requests, view.verdict.failed);
+    if report.json {
+        let line = json!({
+            "event": "finished", "outcome": outcome, "by": by, "rollout": id, "seconds": seconds.as_secs_f64(),
+            "requests": requests.round(), "failed": failed.round(),
+        });
+        print(&format!("{line}\n"))?;
+    } else {
+        let (from, to) = (&view.status.from, &view.status.to);
+        let back = view.status.back.as_ref().and_then(|b| b.took).map(|t| format!(" in {:.1} s", t.as_secs_f64())).unwrap_or_default();
+        let text = match code {
+            0 => format!("promoted: {} is on {to}", view.status.service),
+            10 => format!("rolled back: {} is back on {from}{back}", view.status.service),
+            _ => format!("held at {}: {}", view.status.want, super::verb::words(&view.status.mood)),
+        };
+        print(&format!("{text}   {} requests on {to}, {} failed\n", requests.round(), failed.round()))?;
+    }
+    Ok(code)
+}
