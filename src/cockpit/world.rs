@@ -493,7 +493,7 @@ impl World {
                     let news = self.watched.get(&service).is_none_or(|w| w.id() != found.id());
                     if news {
                         let by = rows.iter().find_map(|r| r.changed_by.clone());
-                        let text = format!("{} moves to {}", service.name, found.plan().to);
+                        let text = format!("moves to {}", found.plan().to);
                         let aside = by.map(|b| format!("by {b}")).unwrap_or_default();
                         self.notes.push_front(Note {
                             at: self.now,
