@@ -14,6 +14,7 @@ impl Rollout {
     pub(super) fn mood(&self, seen: &Observed, now: Time) -> Mood {
         match self.state.phase {
             Phase::Promoted => return Mood::Promoted,
+            Phase::Watched if self.is_through() => return Mood::Promoted,
             Phase::RolledBack | Phase::Back => return Mood::Back,
             Phase::Aborted => return Mood::Aborted,
             Phase::Superseded => return Mood::Superseded,
