@@ -7,9 +7,7 @@
 use super::plans::{self, Leg};
 use super::print;
 use flightdeck::analysis::{Look, Verdict};
-use flightdeck::fleet::{
-    Aspect, Automation, Counts, Flight, LegSeen, Observed, Pods, Reach, RevisionSeen, SideSeen, Stuck, Way, Workload,
-};
+use flightdeck::fleet::{Aspect, Automation, Counts, Flight, LegSeen, Observed, Pods, Reach, RevisionSeen, SideSeen, Stuck, Way, Workload};
 use flightdeck::rollout::{Ask, Event, Input, Rollout, Verb, Want, watch};
 use flightdeck::strategy::Route;
 use flightdeck::units::{LegId, Percent, Person, Revision, RolloutId, Service, Span, Term, Time, Version};
@@ -43,14 +41,10 @@ pub struct Table {
     out: String,
 }
 
-pub fn start() -> Time {
-    Time::parse("2026-01-05T09:00:00Z").unwrap()
-}
-
 impl Table {
     pub fn new() -> Table {
         let seen = Observed::default();
-        Table { now: start(), engine: None, seen, log: Vec::new(), printed: 0, calm: false, out: String::new() }
+        Table { now: plans::start(), engine: None, seen, log: Vec::new(), printed: 0, calm: false, out: String::new() }
     }
 
     /// Runs the lines of one block and prints where that leads.
@@ -95,7 +89,9 @@ impl Table {
             ["verbs"] => self.verbs(),
             ["plan"] => self.out += &print::plan(self),
             ["way-back"] => self.out += &print::way_back(self),
-            ["check", leg, look, why @ ..] => self.check(&LegId::new(leg), look, why.first().copied().unwrap_or("errors 4.8 %, limit 2.0 %")),
+            ["check", leg, look, why @ ..] => {
+                self.check(&LegId::new(leg), look, why.first().copied().unwrap_or("errors 4.8 %, limit 2.0 %"))
+            }
             ["health", leg, answer, why @ ..] => {
                 let why = why.first().copied().unwrap_or("1 ill").to_owned();
                 for leg in self.legs(leg) {
@@ -363,9 +359,7 @@ impl Table {
             let input = Input::Press { verb, by: Person::new("dana"), reason: None };
             let line = match self.engine().decide(self.now, &input) {
                 Ok(events) if events.is_empty() => "nothing".to_owned(),
-                Ok(events) => {
-                    events.iter().map(|e| format!("{} (term {})", print::what(&e.what), e.term.0)).collect::<Vec<_>>().join(", ")
-                }
+                Ok(events) => events.iter().map(|e| format!("{} (term {})", print::what(&e.what), e.term.0)).collect::<Vec<_>>().join(", "),
                 Err(refusal) => format!("refused: {} ({})", refusal.cause, refusal.remedy),
             };
             writeln!(self.out, "{name:<13} {line}").unwrap();
