@@ -98,6 +98,8 @@ pub(super) struct LegState {
     pub weight_at: Option<Time>,
     pub old_pods: Option<u32>,
     pub new_pods: Option<u32>,
+    /// When pods were last asked for.
+    pub pods_at: Option<Time>,
     /// Most pods of the new side that were ready, as far as it was written down.
     pub came: u32,
     pub arrived: bool,

@@ -41,14 +41,10 @@ pub struct Table {
     out: String,
 }
 
-pub fn start() -> Time {
-    Time::parse("2026-01-05T09:00:00Z").unwrap()
-}
-
 impl Table {
     pub fn new() -> Table {
         let seen = Observed::default();
-        Table { now: start(), engine: None, seen, log: Vec::new(), printed: 0, calm: false, out: String::new() }
+        Table { now: plans::start(), engine: None, seen, log: Vec::new(), printed: 0, calm: false, out: String::new() }
     }
 
     /// Runs the lines of one block and prints where that leads.
