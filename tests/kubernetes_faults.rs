@@ -41,7 +41,7 @@ impl Eyes {
         let spec = |(name, _): &(&str, String)| RegionSpec {
             name: Region::new(name),
             context: (*name).to_owned(),
-            namespaces: namespaces.iter().map(|n| Namespace::new(n)).collect(),
+            namespaces: namespaces.iter().map(Namespace::new).collect(),
         };
         let specs: Vec<RegionSpec> = regions.iter().map(spec).collect();
         let platform = KubernetesPlatform::start(Contexts::read(Some(&path)).unwrap(), &specs).unwrap();
