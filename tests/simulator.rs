@@ -239,6 +239,8 @@ fn intervals_are_whole_adjacent_and_do_not_overlap_also_while_watched_closely() 
     }
     let spans: Vec<u64> = mine.iter().filter(|s| s.at > START).map(|s| s.span.0).take(9).collect();
     assert_eq!(spans, [500, 500, 500, 500, 500, 500, 1000, 500, 500]);
+    let others = deck.samples.iter().filter(|s| s.workload != id("us-east-1", "order-service") && s.at > START);
+    assert!(others.clone().count() > 100 && others.clone().all(|s| s.span == Span(1000)));
 }
 
 #[test]
@@ -368,10 +370,13 @@ fn a_lost_region_is_silent_and_comes_back_whole() {
     let mut deck = Deck::new(6, vec![lost]);
     deck.run(Span::secs(10));
     deck.order("us-west-2", Aspect::Traffic, weight(10), 1, Way::Forward);
+    let health = Ask::Health { leg: "us-west-2".into(), revision: Some("v41".into()), path: "/health".into() };
+    deck.platform.ask(deck.now, &[question("us-west-2", health)]);
     deck.facts.clear();
     deck.run(Span::secs(45));
     let of_it = |f: &&Fact| match f {
         Fact::Sampled(s) => s.workload.region.as_str() == "us-west-2",
+        Fact::HealthSeen { workload, .. } => workload.region.as_str() == "us-west-2",
         Fact::WorkloadSeen(w) => w.id.region.as_str() == "us-west-2",
         Fact::Heard { region, .. } | Fact::LagSeen { region, .. } | Fact::Connected { region, .. } => region.as_str() == "us-west-2",
         _ => false,
@@ -388,6 +393,7 @@ fn a_lost_region_is_silent_and_comes_back_whole() {
     deck.run(Span::secs(20));
     let first = deck.facts.iter().position(|f| matches!(f, Fact::Connected { .. })).expect("connected again");
     assert_eq!(deck.facts[first..].iter().filter(|f| matches!(f, Fact::WorkloadSeen(_))).count(), 8);
+    assert!(deck.facts[first..].iter().any(|f| matches!(f, Fact::HealthSeen { well: 6, ill: 0, .. })));
     let next = deck.facts[first..].iter().find_map(|f| {
         if let Fact::Sampled(s) = f
             && of_it(&f)

@@ -71,9 +71,22 @@ fn keep(buf: &Buffer, name: &str) {
                     Color::Reset => {}
                     named => {
                         let all = [
-                            Color::Black, Color::Red, Color::Green, Color::Yellow, Color::Blue, Color::Magenta, Color::Cyan, Color::Gray,
-                            Color::DarkGray, Color::LightRed, Color::LightGreen, Color::LightYellow, Color::LightBlue, Color::LightMagenta,
-                            Color::LightCyan, Color::White,
+                            Color::Black,
+                            Color::Red,
+                            Color::Green,
+                            Color::Yellow,
+                            Color::Blue,
+                            Color::Magenta,
+                            Color::Cyan,
+                            Color::Gray,
+                            Color::DarkGray,
+                            Color::LightRed,
+                            Color::LightGreen,
+                            Color::LightYellow,
+                            Color::LightBlue,
+                            Color::LightMagenta,
+                            Color::LightCyan,
+                            Color::White,
                         ];
                         let at = all.iter().position(|c| *c == named).unwrap();
                         codes.push(format!("{base};5;{at}"));
@@ -236,9 +249,12 @@ fn without_colours_and_in_ascii_the_words_are_the_same() {
             insta::assert_snapshot!(format!("{name}_ascii_{}x{}", size.0, size.1), text(&ascii));
         }
     }
-    for (theme_name, tier, name) in
-        [("light", Tier::True, "light"), ("deuteranopia", Tier::True, "deuteranopia"), ("dark", Tier::Ansi, "16"), ("dark", Tier::Indexed, "256")]
-    {
+    for (theme_name, tier, name) in [
+        ("light", Tier::True, "light"),
+        ("deuteranopia", Tier::True, "deuteranopia"),
+        ("dark", Tier::Ansi, "16"),
+        ("dark", Tier::Indexed, "256"),
+    ] {
         let model = rollout(with(failing(&REGIONS), at("14:04:41")));
         let buf = draw_in(&model, (120, 36), &theme(theme_name, tier), GlyphSet::Braille);
         keep(&buf, &format!("failing_{name}_120x36"));
@@ -375,7 +391,8 @@ fn one_strip_at_most_from_edge_to_edge_and_at_the_place_of_the_calm_lines() {
 fn trouble_moves_nothing() {
     // The rail, the regions and the chart stand in the same rows, well and failing.
     for size in SIZES {
-        let [well, failing] = [rollout(with(well(), at("14:03:22"))), rollout(with(failing(&REGIONS), at("14:04:41")))].map(|m| text(&draw(&m, size)));
+        let [well, failing] =
+            [rollout(with(well(), at("14:03:22"))), rollout(with(failing(&REGIONS), at("14:04:41")))].map(|m| text(&draw(&m, size)));
         for title in ["REGIONS", "ERROR RATE", "VERDICT", "EVENTS", "PLAN AND"] {
             let row = |text: &str| text.lines().position(|l| l.contains(title));
             assert_eq!(row(&well), row(&failing), "{title} at {size:?}");
@@ -479,17 +496,20 @@ fn every_screen_draws_at_every_size() {
 
 #[test]
 fn no_line_of_words_is_cut_inside_a_word_or_a_number() {
-    // What stands above the curves and in the bars, in words. Where there is room nothing is cut, so those are the words there are.
+    let split = |l: &str| l.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    // What stands above the curves and in the bars, in words.
     let words = |model: &Model, size: (u16, u16)| -> Vec<String> {
         let lines = text(&draw(model, size));
         let is_curve = |l: &&str| ["ERROR RATE", "TRAFFIC ON", "LATENCY p99"].iter().any(|t| l.contains(t));
         let until = lines.lines().position(|l| is_curve(&l)).unwrap_or(usize::from(size.1));
         let shown = lines.lines().take(until).chain(lines.lines().last());
-        shown.flat_map(|l| l.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+        shown.flat_map(split).collect()
     };
+    // Where there is room nothing is cut, so those are the words there are.
+    let every = |model: &Model, size: (u16, u16)| split(&text(&draw(model, size)));
     for (name, model) in all() {
-        let roomy = [(250, 70), (159, 70), (119, 70), (99, 70), (79, 70)];
-        let known: std::collections::BTreeSet<String> = roomy.iter().flat_map(|size| words(&model, *size)).collect();
+        let roomy = [(250, 70), (159, 70), (159, 30), (119, 70), (99, 70), (99, 20), (79, 70), (79, 20)];
+        let known: std::collections::BTreeSet<String> = roomy.iter().flat_map(|size| every(&model, *size)).collect();
         for width in 60..=250 {
             for height in [16 + width * 7 % 55, 24] {
                 for word in words(&model, (width, height)) {
@@ -497,7 +517,8 @@ fn no_line_of_words_is_cut_inside_a_word_or_a_number() {
                     let counts = word.starts_with('+') || word.chars().all(|c| c.is_ascii_digit());
                     let whole = word.trim_end_matches('…');
                     // A line that may never go ends after a whole word.
-                    let known_word = known.contains(&word) || known.contains(whole) || known.contains(&format!("{whole},")) || whole.is_empty();
+                    let known_word =
+                        known.contains(&word) || known.contains(whole) || known.contains(&format!("{whole},")) || whole.is_empty();
                     assert!(drawn || counts || known_word, "{name} at {width}x{height}: {word}\n{}", text(&draw(&model, (width, height))));
                 }
             }

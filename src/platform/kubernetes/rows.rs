@@ -52,7 +52,7 @@ pub(super) fn id(region: &Region, d: &Deployment) -> WorkloadId {
 /// The row, and when it has to be made again although nothing changed.
 pub(super) fn workload(mut parts: Parts) -> (Workload, Option<Time>) {
     let d = parts.deployment;
-    parts.sets.sort_by(|a, b| (b.set.number, b.set.created).cmp(&(a.set.number, a.set.created)));
+    parts.sets.sort_by_key(|s| std::cmp::Reverse((s.set.number, s.set.created)));
     let start_takes = start_takes(&parts.sets);
     let mut again = None;
     let mut older = 0;
