@@ -18,7 +18,6 @@ impl Rollout {
         match self.state.phase {
             Phase::Promoted => return Mood::Promoted,
             Phase::Watched if self.is_through() => return Mood::Promoted,
-            Phase::RolledBack | Phase::Back => return Mood::Back,
             Phase::RolledBack => return Mood::Back,
             Phase::Back => return self.mood_of_end(seen, now),
             Phase::Aborted => return Mood::Aborted,
