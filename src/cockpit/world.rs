@@ -4,7 +4,7 @@ use super::evidence::Evidence;
 use super::fold::{RegionFold, Row};
 use super::snapshot::{Note, Sign};
 use crate::fleet::{Protection, Role, Way};
-use crate::journal::{SeenHealthy, Store};
+use crate::journal::{Seen, SeenHealthy, Store};
 use crate::platform::{Order, Platform, Question};
 use crate::rollout::{Event, Input, Phase, RECENT, Rollout, Verb, Want, Wish, WishKey, watch};
 use crate::strategy::Plan;
@@ -517,6 +517,11 @@ impl World {
             let moves = !f.engine.settled() && f.engine.phase() != Phase::Superseded;
             moves || (found.is_through() && self.now.since(f.engine.last_at()) < RECENT)
         })
+    }
+
+    /// Keeps what was counted beside a rollout's log, for who looks back at it.
+    pub(super) fn keep(&mut self, id: &RolloutId, sample: &crate::fleet::Sample) {
+        self.store.note(id, &Seen::Sample(sample.clone()));
     }
 
     /// How a rollout's log is kept: why not, where it is not.
