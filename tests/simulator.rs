@@ -239,6 +239,8 @@ fn intervals_are_whole_adjacent_and_do_not_overlap_also_while_watched_closely() 
     }
     let spans: Vec<u64> = mine.iter().filter(|s| s.at > START).map(|s| s.span.0).take(9).collect();
     assert_eq!(spans, [500, 500, 500, 500, 500, 500, 1000, 500, 500]);
+    let others = deck.samples.iter().filter(|s| s.workload != id("us-east-1", "order-service") && s.at > START);
+    assert!(others.clone().count() > 100 && others.clone().all(|s| s.span == Span(1000)));
 }
 
 #[test]
@@ -251,8 +253,9 @@ fn requests_and_errors_of_a_quiet_fleet_are_those_of_the_layout() {
     assert!((240.0..250.0).contains(&requests), "{requests}");
     assert!((all[0].requests / 1200.0 / requests - 0.62).abs() < 0.01);
     let errors = all.iter().map(|c| c.errors).sum::<f64>() / all.iter().map(|c| c.requests).sum::<f64>();
-    // 0.28 % between bursts, and bursts add to it.
-    assert!((0.0026..0.0042).contains(&errors), "{errors}");
+    // Bursts and the version's own nature add a little to what the layout says.
+    let usual = Layout::reference().service("order-service").unwrap().errors;
+    assert!((0.9 * usual..1.5 * usual).contains(&errors), "{errors} of {usual}");
     let p99 = all[0].quantile(0.99).unwrap();
     assert!((125.0..155.0).contains(&p99), "{p99}");
 }
@@ -367,10 +370,13 @@ fn a_lost_region_is_silent_and_comes_back_whole() {
     let mut deck = Deck::new(6, vec![lost]);
     deck.run(Span::secs(10));
     deck.order("us-west-2", Aspect::Traffic, weight(10), 1, Way::Forward);
+    let health = Ask::Health { leg: "us-west-2".into(), revision: Some("v41".into()), path: "/health".into() };
+    deck.platform.ask(deck.now, &[question("us-west-2", health)]);
     deck.facts.clear();
     deck.run(Span::secs(45));
     let of_it = |f: &&Fact| match f {
         Fact::Sampled(s) => s.workload.region.as_str() == "us-west-2",
+        Fact::HealthSeen { workload, .. } => workload.region.as_str() == "us-west-2",
         Fact::WorkloadSeen(w) => w.id.region.as_str() == "us-west-2",
         Fact::Heard { region, .. } | Fact::LagSeen { region, .. } | Fact::Connected { region, .. } => region.as_str() == "us-west-2",
         _ => false,
@@ -387,6 +393,7 @@ fn a_lost_region_is_silent_and_comes_back_whole() {
     deck.run(Span::secs(20));
     let first = deck.facts.iter().position(|f| matches!(f, Fact::Connected { .. })).expect("connected again");
     assert_eq!(deck.facts[first..].iter().filter(|f| matches!(f, Fact::WorkloadSeen(_))).count(), 8);
+    assert!(deck.facts[first..].iter().any(|f| matches!(f, Fact::HealthSeen { well: 6, ill: 0, .. })));
     let next = deck.facts[first..].iter().find_map(|f| {
         if let Fact::Sampled(s) = f
             && of_it(&f)

@@ -236,7 +236,9 @@ impl World {
     /// When time alone can lead on.
     pub fn poll_timeout(&self) -> Option<Time> {
         let flown = self.flown.values().filter(|f| !f.engine.ended());
-        let times = flown.flat_map(|f| f.engine.poll_timeout().into_iter().chain(f.evidence.values().filter_map(|e| e.next_check)));
+        // A check that is past was not made because nothing asked for it: it leads nowhere.
+        let checks = |f: &'_ Flown| f.evidence.values().filter_map(|e| e.next_check).filter(|at| *at > self.now).min();
+        let times = flown.flat_map(|f| f.engine.poll_timeout(self.now).into_iter().chain(checks(f)));
         times.chain(self.platform.poll_timeout()).min()
     }
 
@@ -309,7 +311,7 @@ impl World {
         let mut flown = Flown::new(engine);
         super::news::tell(&mut flown, &first);
         self.flown.insert(id.clone(), flown);
-        self.store.append(&id, &[first.clone()], true);
+        self.store.append(&id, std::slice::from_ref(&first), true);
         self.fresh(&id, first);
         self.remember_rates(&id);
         self.forget_ended();
@@ -483,14 +485,15 @@ impl World {
     /// Derives again what others move, for the services whose rows changed.
     fn watch_others(&mut self) {
         for service in std::mem::take(&mut self.watch_again) {
-            let ours = self.flown.values().any(|f| f.engine.plan().service == service && !f.engine.settled());
+            let moves = |f: &Flown| !f.engine.settled() && f.engine.phase() != Phase::Superseded;
+            let ours = self.flown.values().any(|f| f.engine.plan().service == service && moves(f));
             let rows: Vec<_> = self.rows.values().map(|r| &r.workload).filter(|w| w.service == service).collect();
             match watch(&rows).filter(|_| !ours) {
                 Some(found) => {
                     let news = self.watched.get(&service).is_none_or(|w| w.id() != found.id());
                     if news {
                         let by = rows.iter().find_map(|r| r.changed_by.clone());
-                        let text = format!("{} moves to {}", service.name, found.plan().to);
+                        let text = format!("moves to {}", found.plan().to);
                         let aside = by.map(|b| format!("by {b}")).unwrap_or_default();
                         self.notes.push_front(Note {
                             at: self.now,
@@ -529,6 +532,18 @@ impl World {
             return None;
         }
         self.store.recorded(id).off
+    }
+
+    /// Whether another flightdeck of this machine has a rollout's log: who may not be passed over.
+    pub fn held_elsewhere(&self, id: &RolloutId) -> Option<String> {
+        self.not_recorded(id)
+    }
+
+    /// Whether everything that a rollout asks for now is what is seen.
+    pub fn nothing_open(&self, id: &RolloutId) -> bool {
+        let Some(flown) = self.flown.get(id) else { return true };
+        let sent = |wish: &Wish| flown.sent.get(&wish.key).is_some_and(|(last, at)| last == wish && self.now.since(*at) >= Span::secs(1));
+        flown.engine.wishes().iter().all(sent)
     }
 
     /// Writes what is still to be written, 5 s at most.

@@ -3,15 +3,15 @@
 use super::capacity::need;
 use super::decide::Deciding;
 use super::event::What;
-use super::state::{LegState, Phase, Rollout};
-use crate::fleet::{LegSeen, Observed, Side};
+use super::state::{LegState, Phase, Rollout, can_return};
+use crate::fleet::{Counts, LegSeen, Observed, Reach, Side, SideSeen};
 use crate::strategy::{PlanLeg, Route};
 use crate::units::{LegId, Percent, Span, Time};
 
 /// A rollback that is not proven by then says so.
 pub(super) const PROVE_WITHIN: Span = Span::mins(2);
 /// After the traffic went, and before pods of that side go.
-const DRAIN: Span = Span::secs(10);
+pub(super) const DRAIN: Span = Span::secs(10);
 
 impl Deciding {
     pub(super) fn go_back(&mut self, seen: &Observed) {
@@ -29,62 +29,65 @@ impl Deciding {
     fn move_back(&mut self, seen: &Observed) {
         let over = self.it.state.back.as_ref().is_some_and(|b| b.over_capacity);
         for (leg, state) in self.it.state.legs.clone() {
-            let Some(plan) = self.it.plan.leg(&leg).cloned() else { continue };
+            let Some(plan) = self.it.plan.leg(&leg).filter(|l| can_return(l)).cloned() else { continue };
             let seen = seen.leg(&leg);
-            if !seen.reach.answers() || (state.weight == Percent::ZERO && plan.route == Route::Pods) {
+            if !seen.reach.answers() {
                 continue;
             }
-            match plan.route {
-                Route::Pods => self.plan(What::WeightSet { leg, weight: Percent::ZERO }),
-                Route::Weights => {
-                    let all = need(&plan, &seen, Percent::ALL);
-                    let short = seen.old.pods.as_ref().is_some_and(|p| p.ready < all || p.want < all);
-                    if short && state.touched() && state.old_pods.is_none_or(|n| n < all) {
-                        self.plan(What::ReplicasSet { leg: leg.clone(), side: Side::Old, pods: all });
-                    }
-                    let least = if over { Percent::ZERO } else { self.it.least(&leg, &seen) };
-                    if least < state.weight {
-                        self.plan(What::WeightSet { leg, weight: least });
-                    }
+            if plan.route == Route::Pods {
+                if state.weight > Percent::ZERO {
+                    self.plan(What::WeightSet { leg, weight: Percent::ZERO });
                 }
+                continue;
+            }
+            let all = need(&plan, &seen, Percent::ALL);
+            let short = seen.old.pods.as_ref().is_some_and(|p| p.ready < all || p.want < all);
+            // What was asked for before counts too: old pods that are about to be retired are still seen, and must stay.
+            let asked_less = state.old_pods.map_or(short, |n| n < all);
+            if state.touched() && asked_less {
+                self.plan(What::ReplicasSet { leg: leg.clone(), side: Side::Old, pods: all });
+            }
+            let least = if over { Percent::ZERO } else { self.it.least(&leg, &seen) };
+            if least < state.weight {
+                self.plan(What::WeightSet { leg, weight: least });
             }
         }
     }
 
     fn prove(&mut self, seen: &Observed) {
-        for (leg, state) in self.it.state.legs.clone() {
-            if state.proven.is_some() || !state.touched() {
-                continue;
-            }
-            let Some(plan) = self.it.plan.leg(&leg).cloned() else { continue };
-            let proof = self.it.proof_of(&plan, &state, &seen.leg(&leg));
-            if let (Some(counted), true, Ok(errors)) = (proof.traffic, proof.pods, proof.errors) {
+        for leg in self.it.unproven() {
+            let (Some(plan), Some(state)) = (self.it.plan.leg(&leg), self.it.state.legs.get(&leg)) else { continue };
+            let proof = self.it.proof_of(plan, state, &seen.leg(&leg));
+            if let LegProof { traffic: Ok(counted), pods: Ok(()), errors: Ok(errors) } = proof {
                 self.plan(What::LegProven { leg, counted, errors });
             }
         }
         let Some(back) = self.it.state.back.clone() else { return };
-        let open: Vec<&LegId> = self.it.state.legs.iter().filter(|(_, l)| l.touched() && l.proven.is_none()).map(|(id, _)| id).collect();
-        if open.is_empty() {
-            self.plan(What::Proven { took: self.now.since(back.began) });
-        } else if back.not_proven.is_none() && self.now.since(back.began) >= PROVE_WITHIN {
-            let missing = self.it.missing(open[0], &seen.leg(open[0]));
-            self.plan(What::NotProven { missing });
+        match self.it.unproven().first() {
+            None => self.plan(What::Proven { took: self.now.since(back.began) }),
+            Some(leg) if back.not_proven.is_none() && self.now >= back.began + PROVE_WITHIN => {
+                let missing = self.it.missing(leg, &seen.leg(leg));
+                self.plan(What::NotProven { missing });
+            }
+            Some(_) => {}
         }
     }
 
-    /// When nobody can want it any more, the new side goes.
+    /// When nobody can want it any more, the new side goes; never where it has traffic again, whoever sent it there.
     fn compensate(&mut self, seen: &Observed) {
         if self.it.close_at().is_none_or(|at| at > self.now) {
             return;
         }
         for (leg, state) in self.it.state.legs.clone() {
-            if self.it.route(&leg) == Route::Weights && state.new_pods.is_some_and(|n| n > 0) {
+            let starts = self.it.route(&leg) == Route::Weights && state.new_pods.is_some_and(|n| n > 0);
+            if starts && idle(&state, &seen.leg(&leg)) {
                 self.plan(What::ReplicasSet { leg, side: Side::New, pods: 0 });
             }
         }
         let gone = self.it.state.legs.iter().all(|(id, l)| {
             let seen = seen.leg(id);
-            l.new_pods != Some(0) || (seen.reach.answers() && seen.new.pods.as_ref().is_none_or(|p| p.exist == 0))
+            let none = seen.new.pods.as_ref().is_none_or(|p| p.exist == 0);
+            self.it.route(id) == Route::Pods || l.new_pods.is_none() || (l.new_pods == Some(0) && seen.reach.answers() && none)
         });
         if gone {
             self.plan(What::RolledBack);
@@ -92,86 +95,118 @@ impl Deciding {
     }
 }
 
-/// How far the three proofs of one leg are.
+/// Whether a leg's new side is known to have no traffic.
+fn idle(state: &LegState, seen: &LegSeen) -> bool {
+    let split = match seen.want {
+        Some(share) => share == Percent::ZERO,
+        None => state.weight_at.is_none(),
+    };
+    seen.reach.answers() && split
+}
+
+/// How far the three proofs of one leg are; an error says what is missing, in words.
 pub(super) struct LegProof {
-    /// Whether traffic is proven, and then whether by counting.
-    pub traffic: Option<bool>,
-    pub pods: bool,
-    /// All traffic's error rate where it is known and good; an error says that it is known and not good, or not known yet.
-    pub errors: Result<Option<f64>, Option<f64>>,
+    /// Whether requests were counted; else only endpoints and the split say it.
+    pub traffic: Result<bool, String>,
+    pub pods: Result<(), String>,
+    /// All traffic's error rate, where there is one.
+    pub errors: Result<Option<f64>, String>,
 }
 
 impl Rollout {
+    /// Legs that had traffic and are not proven to be back.
+    pub(super) fn unproven(&self) -> Vec<LegId> {
+        let legs = self.plan.legs.iter().filter(|l| can_return(l));
+        let open = |id: &LegId| self.state.legs.get(id).is_some_and(|l| l.weight_at.is_some() && l.proven.is_none());
+        legs.map(|l| l.id.clone()).filter(open).collect()
+    }
+
     pub(super) fn proof_of(&self, plan: &PlanLeg, state: &LegState, seen: &LegSeen) -> LegProof {
-        let at = state.weight_at.unwrap_or_else(|| self.state.back.as_ref().map_or(self.state.began, |b| b.began));
-        let asked = state.weight == Percent::ZERO && seen.reach.answers();
         // Whole intervals that began after the write.
-        let after = |last: &&(Time, Span, crate::fleet::Counts)| last.0 - last.1 >= at;
-        let old = seen.old.last.as_ref().filter(after).map(|l| &l.2);
-        let new = seen.new.last.as_ref().filter(after).map(|l| &l.2);
-        let measured = seen.old.last.is_some() || seen.new.last.is_some();
-        let new_requests = new.map_or(0.0, |c| c.requests);
-        let new_pods = seen.new.pods.as_ref();
-        let endpoints = match plan.route {
-            Route::Pods => new_pods.is_some_and(|p| p.exist == 0) && seen.complete,
-            Route::Weights => seen.want == Some(Percent::ZERO) || state.weight_at.is_none(),
-        };
-        let traffic = match (asked && endpoints, measured) {
-            (false, _) => None,
-            (true, false) => Some(false),
-            (true, true) => (old.is_some() && new_requests <= 0.0).then_some(true),
-        };
-        let pods = match plan.route {
-            Route::Weights if state.weight_at.is_none() => true,
-            _ => seen.old.pods.as_ref().is_some_and(|p| p.ready >= need(plan, seen, Percent::ALL).min(p.want.max(1))),
-        };
-        let total = old.map(|o| {
-            let mut sum = o.clone();
-            new.into_iter().for_each(|n| sum.add(n));
-            sum
-        });
-        let errors = match (&total, measured) {
-            (_, false) => Ok(None),
-            (None, true) => Err(None),
-            (Some(c), true) => match c.rate() {
-                None => Ok(None),
-                Some(rate) => {
-                    let limit = self.plan.error_limit().map_or(0.02, Percent::share);
-                    let before = seen.rate_before.map_or(0.0, |r| r + 0.01);
-                    if rate <= limit.max(before) { Ok(Some(rate)) } else { Err(Some(rate)) }
-                }
-            },
-        };
-        LegProof { traffic, pods, errors }
+        let at = state.weight_at.unwrap_or(self.state.began);
+        let fresh = |side: &SideSeen| side.last.as_ref().filter(|(end, span, _)| *end - *span >= at).map(|l| l.2.clone());
+        let (old, new) = (fresh(&seen.old), fresh(&seen.new));
+        LegProof {
+            traffic: self.proof_of_traffic(plan, state, seen, old.as_ref(), new.as_ref()),
+            pods: proof_of_pods(plan, seen),
+            errors: self.proof_of_errors(plan, seen, old, new),
+        }
+    }
+
+    fn proof_of_traffic(
+        &self,
+        plan: &PlanLeg,
+        state: &LegState,
+        seen: &LegSeen,
+        old: Option<&Counts>,
+        new: Option<&Counts>,
+    ) -> Result<bool, String> {
+        let (leg, to) = (&plan.id, &self.plan.to);
+        let pods = seen.new.pods.as_ref();
+        if let Reach::Silent { since, .. } = &seen.reach {
+            return Err(format!("{leg} silent since {}", since.clock()));
+        }
+        if !seen.reach.answers() {
+            return Err(format!("{leg} not heard yet"));
+        }
+        if plan.route == Route::Pods {
+            let left = pods.map(|p| p.exist);
+            return match left {
+                Some(0) if seen.complete => Ok(old.is_some()),
+                Some(0) => Err(format!("the way back in {leg} is not complete")),
+                Some(n) => Err(format!("{leg} still has {n} pods of {to}")),
+                None => Err(format!("the pods in {leg} are not known")),
+            };
+        }
+        match seen.want {
+            _ if state.weight > Percent::ZERO => return Err(format!("{} of the traffic in {leg} is still asked for {to}", state.weight)),
+            Some(Percent::ZERO) => {}
+            Some(share) => return Err(format!("the split in {leg} still gives {to} {share}")),
+            None => return Err(format!("the split in {leg} cannot be read")),
+        }
+        let served = pods.is_none_or(|p| p.ready > 0);
+        match new {
+            Some(counts) if counts.requests > 0.0 => Err(format!("{leg} still sends requests to {to}")),
+            Some(_) => Ok(true),
+            None if !served => Ok(old.is_some()),
+            None if seen.new.last.is_some() => Err(format!("{to} in {leg} has not been counted since")),
+            None if seen.old.last.is_some() && old.is_none() => Err(format!("{leg} has not been counted since")),
+            None => Ok(false),
+        }
+    }
+
+    /// All traffic's rate is under the limit, or not above the old side's before the rollout.
+    fn proof_of_errors(&self, plan: &PlanLeg, seen: &LegSeen, old: Option<Counts>, new: Option<Counts>) -> Result<Option<f64>, String> {
+        if seen.old.last.is_none() && seen.new.last.is_none() {
+            return Ok(None);
+        }
+        let Some(mut all) = old else { return Err(format!("{} has not been counted since", plan.id)) };
+        new.iter().for_each(|n| all.add(n));
+        let Some(rate) = all.rate() else { return Ok(None) };
+        let limit = self.plan.error_limit().map_or(0.02, Percent::share);
+        let before = seen.rate_before.map_or(0.0, |r| r + 0.01);
+        if rate <= limit.max(before) { Ok(Some(rate)) } else { Err(format!("{} still has {:.1} % errors", plan.id, rate * 100.0)) }
     }
 
     /// What a leg's proof still misses, in words.
     pub(super) fn missing(&self, leg: &LegId, seen: &LegSeen) -> String {
         let (Some(plan), Some(state)) = (self.plan.leg(leg), self.state.legs.get(leg)) else { return String::new() };
-        if let crate::fleet::Reach::Silent { since, .. } = &seen.reach {
-            return format!("{leg} silent since {}", since.clock());
-        }
-        let failed = state.failures.values().next();
         let proof = self.proof_of(plan, state, seen);
-        if let Some(failure) = failed {
-            format!("{leg}: {}", failure.cause)
-        } else if !proof.pods {
-            let ready = seen.old.pods.as_ref().map_or(0, |p| p.ready);
-            format!("{leg} has {ready} of {} pods", need(plan, seen, Percent::ALL))
-        } else if proof.traffic.is_none() {
-            format!("{leg} still sends requests to {}", self.plan.to)
-        } else {
-            format!("{leg} still has errors")
+        if let (true, Some(failure)) = (seen.reach.answers(), state.failures.values().next()) {
+            return format!("{leg}: {}", failure.cause);
         }
+        if !seen.reach.answers() {
+            return proof.traffic.err().unwrap_or_default();
+        }
+        [proof.pods.err(), proof.traffic.err(), proof.errors.err()].into_iter().flatten().next().unwrap_or_default()
     }
 
     /// When the new side goes after a rollback: at once where nothing of it ever had traffic, else when the undo window ends.
     pub(super) fn close_at(&self) -> Option<Time> {
         let back = self.state.back.as_ref()?;
         let (proven, _) = back.proven?;
-        let drained = proven + DRAIN;
-        let undoable = self.can_undo();
-        Some(if undoable && !back.closing { proven + self.plan.rules.rollback_window.max(DRAIN) } else { drained })
+        let window = if self.can_undo() && !back.closing { self.plan.rules.rollback_window } else { Span::ZERO };
+        Some(proven + window.max(DRAIN))
     }
 
     /// Whether the new side of some leg runs on and had traffic.
@@ -181,4 +216,15 @@ impl Rollout {
         let runs = self.state.legs.iter().any(|(id, l)| had(id) && self.route(id) == Route::Weights && l.new_pods.is_some_and(|n| n > 0));
         runs && matches!(self.state.phase, Phase::RollingBack | Phase::Back)
     }
+}
+
+/// By pods the workload keeps its own number, which is both sides' together; else the old side must have what all traffic needs.
+fn proof_of_pods(plan: &PlanLeg, seen: &LegSeen) -> Result<(), String> {
+    let all = need(plan, seen, Percent::ALL);
+    let ready = seen.old.pods.as_ref().map_or(0, |p| p.ready);
+    let enough = match (plan.route, &seen.old.pods) {
+        (Route::Pods, Some(pods)) => all.min((pods.want + seen.new.pods.as_ref().map_or(0, |p| p.want)).max(1)),
+        _ => all,
+    };
+    if ready >= enough { Ok(()) } else { Err(format!("{} has {ready} of {enough} pods", plan.id)) }
 }

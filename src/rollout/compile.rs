@@ -1,9 +1,8 @@
 //! The rollback compiler: what `R` would do now, what it waits for, how long it takes and what it does not take back.
 
 use super::capacity::need;
-use super::state::{Phase, Rollout};
+use super::state::{Phase, Rollout, can_return};
 use super::status::{Move, Readiness, RollbackKind, RollbackPlan};
-use super::wishes::roll_pods;
 use crate::fleet::{LegSeen, Observed, Reach};
 use crate::strategy::{PlanLeg, Route};
 use crate::units::{Percent, Span, Time};
@@ -17,16 +16,11 @@ impl Rollout {
     /// What going back means now. Read only; on screen all the time.
     pub fn rollback_plan(&self, seen: &Observed, now: Time) -> RollbackPlan {
         let state = &self.state;
-        let touched = |l: &&PlanLeg| state.phase == Phase::Watched || state.legs.get(&l.id).is_some_and(|s| s.touched());
-        let legs: Vec<&PlanLeg> = self.plan.legs.iter().filter(touched).collect();
-        let by_pods = legs.iter().any(|l| l.route == Route::Pods);
-        let carries = legs.iter().any(|l| state.legs.get(&l.id).is_some_and(|s| s.weight > Percent::ZERO));
-        let kind = match (by_pods, carries) {
-            (true, _) => RollbackKind::TemplateBack,
-            (false, true) => RollbackKind::SwitchBack,
-            (false, false) => RollbackKind::RemoveNew,
-        };
-        let moves: Vec<Move> = legs.iter().map(|l| self.move_of(l, &seen.leg(&l.id), kind)).collect();
+        let touched = |l: &&PlanLeg| state.legs.get(&l.id).is_some_and(|s| s.touched());
+        let (legs, lost): (Vec<&PlanLeg>, Vec<&PlanLeg>) = self.plan.legs.iter().filter(touched).partition(|l| can_return(l));
+        let kinds = legs.iter().map(|l| self.kind_of(l));
+        let kind = kinds.max().unwrap_or(RollbackKind::RemoveNew);
+        let moves: Vec<Move> = legs.iter().map(|l| self.move_of(l, &seen.leg(&l.id))).collect();
         let heard = || moves.iter().filter(|m| m.reachable);
         let need: u32 = heard().map(|m| m.need).sum();
         let ready: u32 = heard().filter_map(|m| m.ready).map(|r| r.min(need)).sum();
@@ -40,27 +34,36 @@ impl Rollout {
             need,
             now: left.rest(),
             about,
-            left_behind: self.left_behind(&legs, seen),
+            left_behind: self.left_behind(&legs, &lost, seen),
             readiness: self.readiness(&legs, seen, &moves, kind, now),
             moves,
         }
     }
 
-    fn move_of(&self, leg: &PlanLeg, seen: &LegSeen, kind: RollbackKind) -> Move {
+    /// What going back means for one leg.
+    fn kind_of(&self, leg: &PlanLeg) -> RollbackKind {
+        let carries = self.state.legs.get(&leg.id).is_some_and(|s| s.weight > Percent::ZERO);
+        match (leg.route, carries) {
+            (Route::Pods, true) => RollbackKind::TemplateBack,
+            (Route::Weights, true) => RollbackKind::SwitchBack,
+            (_, false) => RollbackKind::RemoveNew,
+        }
+    }
+
+    fn move_of(&self, leg: &PlanLeg, seen: &LegSeen) -> Move {
         let from = self.state.legs.get(&leg.id).map_or(Percent::ZERO, |s| s.weight);
         let all = need(leg, seen, Percent::ALL);
         let pods = seen.old.pods.as_ref();
         let ready = pods.map(|p| p.ready);
         let starts = seen.start_takes.unwrap_or(leg.start_takes);
-        let (now, about) = match kind {
+        let (now, about) = match self.kind_of(leg) {
             RollbackKind::RemoveNew => (Percent::ZERO, REMOVE),
             RollbackKind::SwitchBack => {
                 let least = self.least(&leg.id, seen).min(from);
                 (least, if least == Percent::ZERO { SWITCH } else { SWITCH + starts })
             }
             RollbackKind::TemplateBack => {
-                let rules = &self.plan.rules;
-                let (surge, unavailable) = roll_pods(rules.max_surge, rules.max_unavailable, leg.base);
+                let (surge, unavailable) = self.plan.rules.roll_pods(leg.base);
                 let missing = seen.new.pods.as_ref().map_or(0, |p| p.exist);
                 let rounds = u64::from(missing.div_ceil((surge + unavailable).max(1)));
                 let stay = Percent::floor_share(f64::from(ready.unwrap_or(0)) / f64::from(all.max(1))).rest();
@@ -70,7 +73,7 @@ impl Rollout {
         Move { leg: leg.id.clone(), ready, need: all, from, now, about, reachable: seen.reach.answers() }
     }
 
-    fn left_behind(&self, legs: &[&PlanLeg], seen: &Observed) -> Vec<String> {
+    fn left_behind(&self, legs: &[&PlanLeg], lost: &[&PlanLeg], seen: &Observed) -> Vec<String> {
         let fights = |l: &&PlanLeg| seen.legs.get(&l.id).and_then(|s| s.automation.clone()).filter(|a| a.fights);
         let mut left: Vec<String> = legs
             .iter()
@@ -78,6 +81,7 @@ impl Rollout {
             .map(|a| format!("{} {} still says {} and may put it back", a.kind, a.name, self.plan.to))
             .collect();
         left.dedup();
+        left.extend(lost.iter().map(|l| format!("{} has no older version and stays on {}", l.id, self.plan.to)));
         left
     }
 
@@ -87,10 +91,7 @@ impl Rollout {
             Phase::RollingBack => return Readiness::Off { why: "rolling back".into() },
             _ => {}
         }
-        if legs.is_empty() {
-            return Readiness::Ready;
-        }
-        if legs.iter().all(|l| l.old.as_str().is_empty()) {
+        if !self.has_way_back() {
             return Readiness::Off { why: "no older version is there".into() };
         }
         if let Some(why) = legs.iter().find_map(|l| seen.legs.get(&l.id)?.denied.clone()) {

@@ -2,15 +2,17 @@
 
 use super::event::{By, Event, RollbackCause, What};
 use super::input::{Input, Refusal};
-use super::state::{Phase, Rollout};
+use super::state::{Failure, LegState, Next, Phase, Rollout};
 use crate::analysis::Look;
-use crate::fleet::{Aspect, Flight, Observed, Way};
+use crate::fleet::{Aspect, Flight, Observed, Reach, Way};
 use crate::strategy::{Limit, Plan};
 use crate::units::{LegId, Percent, Person, RolloutId, Span, Term, Time};
 use std::sync::Arc;
 
 /// A good check is written down at most this often; a gate asks for one not much older.
 const GOOD_EVERY: Span = Span::secs(60);
+/// So many tries of a way back are made in a hurry: about two minutes of them.
+const HURRIED: u32 = 24;
 
 /// One input being decided.
 pub(super) struct Deciding {
@@ -22,7 +24,7 @@ pub(super) struct Deciding {
 impl Deciding {
     pub(super) fn push(&mut self, by: By, what: What) {
         let term = match what {
-            What::RollbackBegan { .. } | What::Undone | What::Restarted | What::Taken => self.it.state.term.next(),
+            What::Boarded { .. } | What::RollbackBegan { .. } | What::Undone | What::Restarted | What::Taken => self.it.state.term.next(),
             _ => self.it.state.term,
         };
         self.push_in(term, by, what);
@@ -44,40 +46,77 @@ impl Deciding {
 
     /// All that follows from what is seen now.
     fn observe(&mut self, seen: &Observed) {
+        if self.it.ended() || self.it.state.phase == Phase::Watched {
+            return;
+        }
         // Each round makes at least one event or ends; the bound only guards against a mistake in here.
         for _ in 0..1000 {
             let before = self.events.len();
-            self.read_fence(seen);
+            self.read_fences(seen);
             self.find_revisions(seen);
+            self.hear(seen);
             self.renew_due();
             match self.it.state.phase {
                 Phase::Flying => self.fly(seen),
                 Phase::Aborted | Phase::RollingBack | Phase::Back => self.go_back(seen),
                 Phase::Watched | Phase::RolledBack | Phase::Promoted | Phase::Superseded => {}
             }
-            if self.events.len() == before {
+            if self.events.len() == before || self.it.ended() {
                 break;
             }
         }
     }
 
-    /// Where a traffic object says `back`, the rollout is rolling back, whatever any record says.
-    fn read_fence(&mut self, seen: &Observed) {
-        if self.it.ended() || self.it.state.phase == Phase::Watched {
-            return;
-        }
-        let highest = seen.legs.values().filter_map(|l| l.flight.as_ref()).max_by_key(|f| f.term).cloned();
+    /// The highest term counts; beside it every traffic object of this rollout that says `back`.
+    fn read_fences(&mut self, seen: &Observed) {
+        let flights: Vec<&Flight> = seen.legs.values().filter_map(|l| l.flight.as_ref()).collect();
+        let highest = flights.iter().max_by_key(|f| (f.term, f.way == Way::Back));
         if let Some(flight) = highest.filter(|f| f.term > self.it.state.term) {
-            self.fenced(&flight);
+            return self.fenced(flight);
+        }
+        if let Some(flight) = flights.into_iter().find(|f| self.says_back(f)) {
+            self.fenced(flight);
         }
     }
 
+    /// Whether a fence says that somebody took this rollout back after a person last chose the way forward here.
+    fn says_back(&self, flight: &Flight) -> bool {
+        let state = &self.it.state;
+        let back = flight.rollout == *self.it.id() && flight.way == Way::Back;
+        back && state.phase == Phase::Flying && flight.term >= state.forward
+    }
+
+    /// Somebody else wrote. Where he went back the rollout *is* rolling back, whatever any record says, and this one helps;
+    /// in his term, so that neither takes it from the other. Anything else in a higher term ends the driving here.
     fn fenced(&mut self, flight: &Flight) {
-        let back = matches!(self.it.state.phase, Phase::RollingBack | Phase::Back);
-        if flight.rollout == *self.it.id() && flight.way == Way::Back && !back {
-            self.push_in(flight.term.next(), By::Automatic, What::RollbackBegan { why: RollbackCause::Fence });
-        } else if self.it.state.phase != Phase::Superseded {
-            self.plan(What::Superseded { by_term: flight.term });
+        let (term, phase) = (self.it.state.term, self.it.state.phase);
+        let higher = flight.term > term;
+        let back = flight.rollout == *self.it.id() && flight.way == Way::Back && self.it.has_way_back();
+        match phase {
+            Phase::Flying | Phase::Aborted if back && (higher || self.says_back(flight)) => {
+                let term = if higher { flight.term } else { term.next() };
+                self.push_in(term, By::Automatic, What::RollbackBegan { why: RollbackCause::Fence });
+            }
+            Phase::RollingBack | Phase::Back if back && higher => self.push_in(flight.term, By::Automatic, What::Followed),
+            // It was back, proven; that another rollout moves the workload now only ends the time to undo it.
+            Phase::Back if higher && flight.rollout != *self.it.id() => self.plan(What::RolledBack),
+            _ if higher => self.plan(What::Superseded { by_term: flight.term }),
+            _ => {}
+        }
+    }
+
+    /// Regions that fell silent, and those that answer again.
+    fn hear(&mut self, seen: &Observed) {
+        if self.it.state.phase == Phase::Superseded {
+            return;
+        }
+        let legs: Vec<(LegId, bool)> = self.it.state.legs.iter().map(|(id, l)| (id.clone(), l.silent)).collect();
+        for (leg, silent) in legs {
+            match seen.leg(&leg).reach {
+                Reach::Silent { .. } if !silent => self.plan(What::LegSilent { leg }),
+                Reach::Answers(_) if silent => self.plan(What::LegHeard { leg }),
+                _ => {}
+            }
         }
     }
 
@@ -100,14 +139,13 @@ impl Deciding {
 
     /// Asks again what is due.
     fn renew_due(&mut self) {
-        let due = |at: Option<Time>| at.is_some_and(|at| at <= self.now);
-        let all: Vec<(LegId, Aspect)> = self
-            .it
-            .state
-            .legs
-            .iter()
-            .flat_map(|(id, leg)| leg.failures.iter().filter(|(_, f)| due(f.retry_at)).map(|(a, _)| (id.clone(), *a)))
-            .collect();
+        if self.it.state.phase == Phase::Superseded {
+            return;
+        }
+        let due = |f: &Failure| matches!(f.next, Next::At(at) if at <= self.now);
+        let legs = self.it.state.legs.iter();
+        let all: Vec<(LegId, Aspect)> =
+            legs.flat_map(|(id, leg)| leg.failures.iter().filter(|(_, f)| due(f)).map(|(a, _)| (id.clone(), *a))).collect();
         for (leg, aspect) in all {
             self.plan(What::WishRenewed { leg, aspect });
         }
@@ -123,7 +161,9 @@ impl Deciding {
         match look {
             Look::Neither => {}
             Look::Good => {
-                let stale = known.good.is_none_or(|at| upto.since(at) >= GOOD_EVERY || known.weight_at.is_some_and(|w| at <= w));
+                // The gate wants one from after the step was applied.
+                let wanted = state.applied.or(known.weight_at);
+                let stale = known.good.is_none_or(|at| upto.since(at) >= GOOD_EVERY || wanted.is_some_and(|from| at < from));
                 if stale || known.bad > 0 || known.both_sick {
                     self.plan(What::CheckPassed { leg: leg.clone(), upto });
                 }
@@ -136,7 +176,7 @@ impl Deciding {
             Look::Bad => {
                 let nth = known.bad + 1;
                 self.plan(What::CheckFailed { leg: leg.clone(), nth, upto, why: why.to_owned() });
-                if nth >= self.it.plan.rules.failures_in_a_row {
+                if nth >= self.it.plan.rules.failures_in_a_row && self.it.has_way_back() {
                     self.automatic(RollbackCause::Limit { leg: leg.clone(), why: why.to_owned() });
                 }
             }
@@ -168,11 +208,19 @@ impl Deciding {
             return self.fenced(flight);
         }
         let Some(known) = self.it.state.legs.get(leg) else { return };
-        let nth = known.failures.get(aspect).map_or(0, |f| f.nth) + 1;
-        let back = self.it.state.back.is_some();
-        // A rollback never gives up, and is in more of a hurry.
-        let first = if back { 500 } else { 1000 };
-        let wait = Span((first << (nth - 1).min(6)).min(if back { 5_000 } else { 30_000 }));
+        let before = known.failures.get(aspect);
+        if before.is_some_and(|f| matches!(f.next, Next::At(at) if at > self.now)) {
+            return;
+        }
+        let nth = before.map_or(0, |f| f.nth) + 1;
+        let back = self.it.state.goes_back();
+        // A way back never gives up, and is in more of a hurry for its first minutes.
+        let (first, most) = match back {
+            false => (1000, 30_000),
+            true if nth <= HURRIED => (500, 5_000),
+            true => (500, 60_000),
+        };
+        let wait = Span((first << (nth - 1).min(7)).min(most));
         let retry_at = (*may_heal || back).then(|| self.now + wait);
         self.plan(What::WishFailed { leg: leg.clone(), aspect: *aspect, nth, retry_at, cause: cause.clone() });
     }
@@ -201,40 +249,43 @@ impl Rollout {
         Ok(deciding.events)
     }
 
-    /// When it next wants to be shown what is seen, because time alone may lead on.
-    pub fn poll_timeout(&self) -> Option<Time> {
+    /// When it next wants to be shown what is seen, because time alone may lead on. What was due at `now` or before has been
+    /// decided by then, or waits for something that is not time.
+    ///
+    /// After every input that led to events it wants to be shown what is seen, too.
+    pub fn poll_timeout(&self, now: Time) -> Option<Time> {
         let state = &self.state;
-        let rules = &self.plan.rules;
-        let mut times: Vec<Time> = state.legs.values().flat_map(|l| l.failures.values().filter_map(|f| f.retry_at)).collect();
+        let mut times: Vec<Time> = Vec::new();
         match state.phase {
-            Phase::Flying => {
-                times.extend(state.legs.values().filter_map(|l| Some(l.ill.as_ref()?.0 + self.health_limit())));
-                if let (Some(step), None) = (self.plan.steps.get(state.step), &state.paused) {
-                    match state.applied {
-                        Some(at) => times.extend(step.hold.map(|h| at + h + state.paused_in_step)),
-                        None => {
-                            let began = state.times.get(state.step).and_then(|t| t.0);
-                            times.extend(began.map(|at| at + rules.progress_deadline + state.paused_in_step));
-                        }
-                    }
-                }
-            }
-            Phase::RollingBack => {
-                times.extend(state.back.as_ref().filter(|b| b.not_proven.is_none()).map(|b| b.began + super::back::PROVE_WITHIN));
-            }
+            Phase::Flying => self.forward_times(&mut times),
+            Phase::RollingBack => times.extend(state.back.as_ref().map(|b| b.began + super::back::PROVE_WITHIN)),
             Phase::Back => times.extend(self.close_at()),
-            _ => {}
+            Phase::Aborted => {}
+            Phase::Watched | Phase::RolledBack | Phase::Promoted | Phase::Superseded => return None,
         }
-        times.into_iter().min()
+        let retries = state.legs.values().flat_map(|l| l.failures.values());
+        times.extend(retries.filter_map(|f| if let Next::At(at) = f.next { Some(at) } else { None }));
+        times.into_iter().filter(|at| *at > now).min()
     }
 
-    /// How long health may fail.
-    pub(super) fn health_limit(&self) -> Span {
-        let limits = &self.plan.rules.limits;
-        limits
-            .iter()
-            .find_map(|l| if let Limit::Health(span) = l { Some(*span) } else { None })
-            .unwrap_or(self.plan.rules.health_check_timeout)
+    fn forward_times(&self, times: &mut Vec<Time>) {
+        let (state, rules) = (&self.state, &self.plan.rules);
+        times.extend(state.legs.values().filter_map(|l| Some(l.ill.as_ref()?.0 + self.health_limit(l))));
+        if state.paused.is_some() || !state.started {
+            return;
+        }
+        times.extend(self.hold_ends());
+        if state.applied.is_none() {
+            times.extend([state.progress + Span(rules.progress_deadline.0 / 4), state.progress + rules.progress_deadline]);
+            // The drain before old pods go, and the trust in a split that nobody counts.
+            times.extend(state.legs.values().filter_map(|l| l.weight_at).flat_map(|at| [at + super::back::DRAIN, at + rules.window]));
+        }
+    }
+
+    /// How long a leg's health may fail: before it has traffic as long as a check may, then what the limit says.
+    pub(super) fn health_limit(&self, leg: &LegState) -> Span {
+        let limit = self.plan.rules.limits.iter().find_map(|l| if let Limit::Health(span) = l { Some(*span) } else { None });
+        limit.filter(|_| leg.weight > Percent::ZERO).unwrap_or(self.plan.rules.health_check_timeout)
     }
 
     /// A gate asks for a good check not older than this.

@@ -287,4 +287,32 @@ pub enum What {
         /// The term there.
         by_term: Term,
     },
+    /// Somebody else goes back too, in this higher term: this one goes on in it.
+    Followed,
+    /// A leg's region does not answer.
+    LegSilent {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// It answers again.
+    LegHeard {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// After a while without news more new pods are ready than before: the step makes progress.
+    PodsCame {
+        /// Of which leg.
+        leg: LegId,
+        /// How many are ready.
+        ready: u32,
+    },
+    /// A gate does not let the next step begin.
+    GateClosed {
+        /// Which gate.
+        gate: Gate,
+        /// Why.
+        why: String,
+    },
+    /// A person wants all that is asked for to be asked again now, and the step's deadline to begin again.
+    Retried,
 }

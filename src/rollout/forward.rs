@@ -1,9 +1,10 @@
 //! The way forward: step by step, capacity before weight, gates before steps.
 
+use super::back::DRAIN;
 use super::capacity::{carries_share, need};
 use super::decide::Deciding;
 use super::event::{RollbackCause, What};
-use super::state::Rollout;
+use super::state::{LegState, Rollout};
 use crate::fleet::{LegSeen, Observed, Side};
 use crate::strategy::{Gate, PlanLeg, Route, Step, StepKind};
 use crate::units::{LegId, Percent, Time};
@@ -18,16 +19,20 @@ impl Deciding {
             return self.plan(What::Promoted);
         };
         if !self.it.state.started {
-            if self.it.state.paused.is_none() && self.it.closed_gate(&step, seen).is_none() {
-                self.plan(What::StepStarted { step: self.it.state.step });
+            match self.it.closed_gate(&step, seen) {
+                Some((gate, why)) if self.it.state.gate != Some(gate) => self.plan(What::GateClosed { gate, why }),
+                None if self.it.state.paused.is_none() => self.plan(What::StepStarted { step: self.it.state.step }),
+                _ => {}
             }
             return;
         }
-        for leg in &step.legs {
-            self.work(leg, &step, &seen.leg(leg));
-        }
         if self.it.state.applied.is_none() {
-            if step.legs.iter().all(|l| self.it.state.legs.get(l).is_some_and(|l| l.arrived)) {
+            for leg in &step.legs {
+                self.work(leg, &step, &seen.leg(leg));
+            }
+            let legs = &self.it.state.legs;
+            let arrived = step.legs.iter().all(|l| legs.get(l).is_some_and(|l| l.arrived));
+            if arrived && legs.values().all(|l| l.restore.is_none()) {
                 self.plan(What::StepApplied { step: self.it.state.step });
             } else {
                 self.deadline(&step, seen);
@@ -48,21 +53,14 @@ impl Deciding {
         let leg = leg.clone();
         // A person's pause stops new wishes, not the recognition of what has come.
         let may_ask = self.it.state.paused.is_none();
-        let ready = |side: Option<&crate::fleet::Pods>, pods: u32| side.is_some_and(|p| p.ready >= pods);
-        let arrived = match step.kind {
-            StepKind::Scale => {
+        match (step.kind, plan.route) {
+            (StepKind::Scale, Route::Weights) => {
                 let pods = need(&plan, seen, self.it.next_weight(&leg));
                 if may_ask && state.new_pods.is_none_or(|n| n < pods) {
                     return self.plan(What::ReplicasSet { leg, side: Side::New, pods });
                 }
-                state.new_pods.is_some_and(|n| ready(seen.new.pods.as_ref(), n))
             }
-            StepKind::WaitReady => match plan.route {
-                Route::Weights => state.new_pods.is_some_and(|n| ready(seen.new.pods.as_ref(), n)),
-                Route::Pods => rolled(&plan, seen, state.weight),
-            },
-            StepKind::HealthCheck => state.healthy >= self.it.plan.rules.healthy_in_a_row,
-            StepKind::SetWeight | StepKind::Switch => {
+            (StepKind::SetWeight | StepKind::Switch, _) => {
                 let weight = step.weight.unwrap_or(Percent::ALL);
                 let pods = need(&plan, seen, weight);
                 if plan.route == Route::Weights && may_ask && state.new_pods.is_none_or(|n| n < pods) {
@@ -74,20 +72,21 @@ impl Deciding {
                     }
                     return;
                 }
-                match plan.route {
-                    Route::Weights => settled(seen, weight),
-                    Route::Pods => rolled(&plan, seen, weight),
-                }
             }
-            StepKind::Hold => true,
-            StepKind::Retire => {
-                if may_ask && state.old_pods != Some(0) {
-                    return self.plan(What::ReplicasSet { leg, side: Side::Old, pods: 0 });
-                }
-                state.old_pods == Some(0) && seen.old.pods.as_ref().is_none_or(|p| p.exist == 0)
+            // Somebody sent traffic back to the old pods: they stay, or come back.
+            (StepKind::Retire, Route::Weights) if state.old_pods == Some(0) && seen.want.is_some_and(|w| w != Percent::ALL) => {
+                let pods = need(&plan, seen, Percent::ALL);
+                return self.plan(What::ReplicasSet { leg, side: Side::Old, pods });
             }
-        };
-        if arrived {
+            (StepKind::Retire, Route::Weights) if state.old_pods != Some(0) => {
+                if may_ask && self.it.may_retire(&state, seen, self.now) {
+                    self.plan(What::ReplicasSet { leg, side: Side::Old, pods: 0 });
+                }
+                return;
+            }
+            _ => {}
+        }
+        if self.it.has_arrived(step, &plan, &state, seen, self.now) {
             self.plan(What::LegArrived { leg });
         }
     }
@@ -101,55 +100,84 @@ impl Deciding {
                 continue;
             }
             let pods = need(&plan, &seen, weight);
-            if state.new_pods.is_none_or(|n| n < pods) {
+            if plan.route == Route::Weights && state.new_pods.is_none_or(|n| n < pods) {
                 self.plan(What::ReplicasSet { leg, side: Side::New, pods });
-            } else if carries_share(&plan, &seen, weight) {
+            } else if plan.route == Route::Pods || carries_share(&plan, &seen, weight) {
                 self.plan(What::WeightSet { leg, weight });
             }
         }
     }
 
     fn health_is_over(&mut self) -> bool {
-        let limit = self.it.health_limit();
         let over = self.it.state.legs.iter().find_map(|(id, l)| {
             let (since, why) = l.ill.as_ref()?;
-            (self.now.since(*since) >= limit).then(|| (id.clone(), why.clone()))
+            (self.now >= *since + self.it.health_limit(l)).then(|| (id.clone(), why.clone()))
         });
-        let Some((leg, why)) = over else { return false };
+        let Some((leg, why)) = over.filter(|_| self.it.has_way_back()) else { return false };
         self.automatic(RollbackCause::Health { leg, why });
         true
     }
 
-    /// A step that makes no progress goes back; one that waits for a silent region does not.
+    /// A step that makes no progress goes back. One that waits for a silent region does not, nor one where both sides are
+    /// sick, nor the removal of old pods: the new version is good by then.
     fn deadline(&mut self, step: &Step, seen: &Observed) {
         let state = &self.it.state;
-        let Some(began) = state.times.get(state.step).and_then(|t| t.0) else { return };
-        let late = state.elapsed(began, self.now) >= self.it.plan.rules.progress_deadline;
+        let deadline = self.it.plan.rules.progress_deadline;
+        let idle = state.elapsed(state.progress, self.now);
+        if state.paused.is_some() || step.kind == StepKind::Retire {
+            return;
+        }
+        if idle.0 >= deadline.0 / 4 {
+            let ready = |id: &LegId| seen.leg(id).new.pods.as_ref().map_or(0, |p| p.ready);
+            let more = |id: &&LegId| seen.leg(id).reach.answers() && state.legs.get(*id).is_some_and(|l| !l.arrived && ready(id) > l.came);
+            if let Some(leg) = step.legs.iter().find(more).cloned() {
+                let ready = ready(&leg);
+                return self.plan(What::PodsCame { leg, ready });
+            }
+        }
         let heard = step.legs.iter().all(|l| seen.leg(l).reach.answers());
-        if !late || !heard || state.paused.is_some() {
+        let both_sick = state.legs.values().any(|l| l.both_sick);
+        if idle < deadline || !heard || both_sick || !self.it.has_way_back() {
             return;
         }
         let leg = step.legs.iter().find(|l| state.legs.get(*l).is_some_and(|l| !l.arrived)).cloned();
         let stuck = leg.as_ref().and_then(|l| seen.leg(l).stuck.as_ref().map(|s| s.cause.clone()));
-        let why = stuck.unwrap_or_else(|| format!("no progress in {}", self.it.plan.rules.progress_deadline));
+        let why = stuck.unwrap_or_else(|| format!("no progress in {deadline}"));
         self.automatic(RollbackCause::Deadline { leg, why });
     }
 }
 
-/// Whether the share is asked for out there and, as far as requests are counted, what the new side gets:
-/// within 2 points, or within three standard deviations of what so few requests can show.
-fn settled(seen: &LegSeen, weight: Percent) -> bool {
+/// Whether the share is asked for out there and, as far as requests are counted, what the new side gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    Yes,
+    /// The split, as read back, is another one, or cannot be read.
+    NotAsked,
+    /// No interval since the write has been counted yet.
+    NotCounted,
+    /// The counts differ from what is asked by more than 2 points and more than three standard deviations of so few requests.
+    Drifts,
+}
+
+/// How far a weight that was written at `at` has come; `trust`: without fresh counts the split as read back has to do.
+fn settled(seen: &LegSeen, weight: Percent, at: Time, trust: bool) -> Settled {
     if seen.want != Some(weight) {
-        return false;
+        return Settled::NotAsked;
     }
-    let (Some((_, _, new)), Some((_, _, old))) = (&seen.new.last, &seen.old.last) else { return true };
+    let after = |last: &&(Time, crate::units::Span, crate::fleet::Counts)| last.0 - last.1 >= at;
+    let (new, old) = (seen.new.last.as_ref(), seen.old.last.as_ref());
+    let (Some((_, _, new)), Some((_, _, old))) = (new.filter(after), old.filter(after)) else {
+        let counts = new.is_some() && old.is_some();
+        return if counts && !trust { Settled::NotCounted } else { Settled::Yes };
+    };
     let requests = new.requests + old.requests;
     if requests <= 0.0 {
-        return true;
+        return Settled::Yes;
     }
     let want = weight.share();
     let deviation = (want * (1.0 - want) / requests).sqrt();
-    (new.requests / requests - want).abs() <= 0.02 + 3.0 * deviation
+    let near = (new.requests / requests - want).abs() <= 0.02 + 3.0 * deviation;
+    if near { Settled::Yes } else { Settled::Drifts }
 }
 
 /// Whether a workload has rolled as far as asked.
@@ -159,10 +187,48 @@ fn rolled(plan: &PlanLeg, seen: &LegSeen, share: Percent) -> bool {
 }
 
 impl Rollout {
+    /// Whether a leg has what the step asks for.
+    fn has_arrived(&self, step: &Step, plan: &PlanLeg, state: &LegState, seen: &LegSeen, now: Time) -> bool {
+        let all_ready = state.new_pods.is_some_and(|n| seen.new.pods.as_ref().is_some_and(|p| p.ready >= n));
+        match (step.kind, plan.route) {
+            (StepKind::Hold, _) => true,
+            // By pods the new ones come with their share: before it there are none to start, or to ask.
+            (StepKind::Scale, Route::Pods) => true,
+            (StepKind::HealthCheck, Route::Pods) if state.weight == Percent::ZERO => true,
+            (StepKind::HealthCheck, _) => state.healthy >= self.plan.rules.healthy_in_a_row,
+            (StepKind::Scale | StepKind::WaitReady, Route::Weights) => all_ready,
+            (StepKind::WaitReady | StepKind::SetWeight | StepKind::Switch, Route::Pods) => rolled(plan, seen, state.weight),
+            (StepKind::SetWeight | StepKind::Switch, Route::Weights) => self.weight_settled(state, seen, now) == Settled::Yes,
+            (StepKind::Retire, _) => seen.old.pods.as_ref().is_none_or(|p| p.exist == 0),
+        }
+    }
+
+    /// How far the weight of a leg has come. Where counts have stopped coming, the split as read back has to do.
+    pub(super) fn weight_settled(&self, state: &LegState, seen: &LegSeen, now: Time) -> Settled {
+        let at = state.weight_at.unwrap_or(self.state.began);
+        settled(seen, state.weight, at, now >= at + self.plan.rules.window)
+    }
+
+    /// Old pods go only while the new ones have all traffic, serve it, and the last requests to the old ones are over.
+    fn may_retire(&self, state: &LegState, seen: &LegSeen, now: Time) -> bool {
+        let drained = state.weight_at.is_some_and(|at| now >= at + DRAIN);
+        let serves = seen.new.pods.as_ref().is_some_and(|p| p.ready >= p.want.max(1));
+        drained && serves && state.weight == Percent::ALL && seen.want == Some(Percent::ALL)
+    }
+
     /// The share that a leg's new side gets next.
     fn next_weight(&self, leg: &LegId) -> Percent {
         let later = self.plan.steps.iter().skip(self.state.step).filter(|s| s.legs.contains(leg));
         later.filter_map(|s| s.weight).next().unwrap_or(Percent::ALL)
+    }
+
+    /// Whether a step's hold is the rollback window: what stands before the old pods go, or before the end.
+    pub(super) fn is_window(&self, step: usize) -> bool {
+        let kind = |i: usize| self.plan.steps.get(i).map(|s| s.kind);
+        match kind(step + 1) {
+            Some(next) => next == StepKind::Retire,
+            None => kind(step) == Some(StepKind::Hold),
+        }
     }
 
     /// The first gate that does not let a step begin, and why.
@@ -178,17 +244,24 @@ impl Rollout {
         })
     }
 
+    /// When the hold of the step being done ends; `None` when it has none, or none any more.
+    pub(super) fn hold_ends(&self) -> Option<Time> {
+        let state = &self.state;
+        let hold = self.plan.steps.get(state.step)?.hold?;
+        let dropped = state.hold_ended || (state.holds_dropped && !self.is_window(state.step));
+        Some(state.applied? + hold).filter(|_| !dropped)
+    }
+
     /// Why a step that has been applied is not passed yet.
     pub(super) fn why_not_pass(&self, step: &Step, seen: &Observed, now: Time) -> Option<Waiting> {
         let state = &self.state;
         let applied = state.applied?;
-        let is_window = step.kind == StepKind::Hold;
-        let dropped = state.hold_ended || (state.holds_dropped && !is_window);
-        if let Some(hold) = step.hold.filter(|_| !dropped)
-            && state.elapsed(applied, now) < hold
+        if let Some(ends) = self.hold_ends()
+            && applied + state.elapsed(applied, now) < ends
         {
-            return Some(Waiting::Hold(applied + hold + state.paused_in_step));
+            return Some(Waiting::Hold(ends));
         }
+        let passed = state.passed_gates.contains(&Gate::Verdict);
         for leg in &self.plan.legs {
             let (known, seen) = (state.legs.get(&leg.id)?, seen.leg(&leg.id));
             if known.weight_at.is_none() {
@@ -197,14 +270,14 @@ impl Rollout {
             if !seen.reach.answers() {
                 return Some(Waiting::Silent(leg.id.clone()));
             }
-            if leg.route == Route::Weights && seen.want.is_some_and(|w| w != known.weight) {
+            if leg.route == Route::Weights && seen.want != Some(known.weight) {
                 return Some(Waiting::Moved(leg.id.clone()));
             }
-            if known.both_sick {
+            if known.both_sick && !passed {
                 return Some(Waiting::BothSick(leg.id.clone()));
             }
             let judged = step.gates.contains(&Gate::Verdict) && step.legs.contains(&leg.id) && known.weight > Percent::ZERO;
-            if judged && !state.holds_dropped && !state.passed_gates.contains(&Gate::Verdict) {
+            if judged && !state.holds_dropped && !passed {
                 let fresh = known.good.is_some_and(|at| at >= applied && now.since(at) <= self.good_for());
                 if known.bad > 0 || !fresh {
                     return Some(Waiting::Verdict(leg.id.clone()));
@@ -222,7 +295,7 @@ pub(super) enum Waiting {
     Hold(Time),
     /// A region that does not answer.
     Silent(LegId),
-    /// Somebody else moved the traffic.
+    /// The split is not the one asked for: somebody else moved the traffic, or it cannot be read any more.
     Moved(LegId),
     /// Both sides are over the limit.
     BothSick(LegId),

@@ -4,6 +4,7 @@
 //! `apply` is the only writer, live and in replay; `wishes`, `asks` and `status` are derived. Known weakness: it believes
 //! what it is told, so a platform that lies about ready pods can make it move too much.
 
+mod apply;
 mod back;
 mod capacity;
 mod compile;
@@ -11,6 +12,7 @@ mod decide;
 mod event;
 mod forward;
 mod input;
+mod mood;
 mod press;
 mod show;
 mod state;

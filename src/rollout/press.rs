@@ -16,51 +16,15 @@ impl Deciding {
         match verb {
             Verb::Rollback => self.press_rollback(by, reason),
             Verb::Pause => self.press_pause(by),
-            Verb::Resume => {
-                if self.it.state.paused.is_some() {
-                    self.push(by, What::Resumed);
-                }
-                Ok(())
-            }
+            Verb::Resume => self.press_resume(by),
             Verb::Promote => self.press_promote(by),
-            Verb::PromoteFull => {
-                self.must_fly()?;
-                if !self.it.state.holds_dropped {
-                    self.push(by, What::HoldsDropped);
-                }
-                Ok(())
-            }
+            Verb::PromoteFull => self.press_promote_full(by),
             Verb::Skip => self.press_skip(by, reason),
             Verb::Retry => self.press_retry(by),
-            Verb::Abort => match self.it.state.phase {
-                Phase::Flying => {
-                    self.push(by, What::Aborted { reason });
-                    Ok(())
-                }
-                Phase::Aborted => Ok(()),
-                _ => self.must_fly(),
-            },
-            Verb::Undo => {
-                if !self.it.can_undo() {
-                    return Err(refuse("there is no rollback to undo, or the new side does not run any more", "launch it again"));
-                }
-                self.push(by, What::Undone);
-                Ok(())
-            }
-            Verb::OverCapacity => {
-                if self.it.state.phase != Phase::RollingBack {
-                    return Err(refuse("no rollback is moving", "this key goes beyond what ready pods can carry, while one is"));
-                }
-                self.push(by, What::OverCapacity);
-                Ok(())
-            }
-            Verb::Take => {
-                if self.it.ended() {
-                    return Err(refuse("it has ended", "nothing to take"));
-                }
-                self.push(by, What::Taken);
-                Ok(())
-            }
+            Verb::Abort => self.press_abort(by, reason),
+            Verb::Undo => self.press_undo(by),
+            Verb::OverCapacity => self.press_over_capacity(by),
+            Verb::Take => self.press_take(by),
         }
     }
 
@@ -68,6 +32,9 @@ impl Deciding {
     fn board(&mut self, by: &By, verb: Verb) -> Result<(), Refusal> {
         if matches!(verb, Verb::Undo | Verb::OverCapacity | Verb::Take) {
             return Err(refuse("this update is watched, not flown", "R takes it back, p pauses it"));
+        }
+        if matches!(verb, Verb::Rollback | Verb::Abort) {
+            self.must_have_a_way_back()?;
         }
         let (plan, step) = (Box::new((*self.it.plan).clone()), self.it.state.step);
         self.push(by.clone(), What::Boarded { plan, step });
@@ -77,17 +44,9 @@ impl Deciding {
     /// `R` means one thing however often it is pressed.
     fn press_rollback(&mut self, by: By, reason: Option<String>) -> Result<(), Refusal> {
         match self.it.state.phase {
-            Phase::RollingBack | Phase::Back | Phase::RolledBack => {
-                // A rollback that a person holds goes on.
-                if self.it.state.paused.is_some() {
-                    self.push(by, What::Resumed);
-                }
-                Ok(())
-            }
-            _ if self.it.plan.legs.iter().all(|l| l.old.as_str().is_empty()) => {
-                Err(refuse("there is no older version to go back to", "launch the version that should run"))
-            }
+            Phase::RollingBack | Phase::Back | Phase::RolledBack => self.press_resume(by),
             _ => {
+                self.must_have_a_way_back()?;
                 self.push(by, What::RollbackBegan { why: RollbackCause::Asked { reason } });
                 Ok(())
             }
@@ -95,15 +54,21 @@ impl Deciding {
     }
 
     fn press_pause(&mut self, by: By) -> Result<(), Refusal> {
-        match self.it.state.phase {
-            Phase::Flying | Phase::RollingBack => {
-                if self.it.state.paused.is_none() {
-                    self.push(by, What::Paused);
-                }
-                Ok(())
-            }
-            _ => self.must_fly(),
+        if self.it.state.phase != Phase::RollingBack {
+            self.must_fly()?;
         }
+        if self.it.state.paused.is_none() {
+            self.push(by, What::Paused);
+        }
+        Ok(())
+    }
+
+    /// Where nothing is paused there is nothing to do.
+    fn press_resume(&mut self, by: By) -> Result<(), Refusal> {
+        if self.it.state.paused.is_some() {
+            self.push(by, What::Resumed);
+        }
+        Ok(())
     }
 
     fn press_promote(&mut self, by: By) -> Result<(), Refusal> {
@@ -112,52 +77,138 @@ impl Deciding {
         if state.paused.is_some() {
             return Err(refuse("it is paused", "press p to resume it first"));
         }
-        let holds = self.it.plan.steps.get(state.step).is_some_and(|s| s.hold.is_some()) && !state.hold_ended;
-        match (state.applied, holds) {
-            (Some(_), true) => {
-                self.push(by, What::HoldEnded { step: self.it.state.step });
-                Ok(())
-            }
-            (Some(_), false) => Err(refuse("its hold is over, a gate is closed", "press S to pass the gate, with a reason")),
-            (None, _) => Err(refuse("the step is not done yet", "wait until its pods and its traffic are there")),
+        if !state.started && state.gate.is_some() {
+            return Err(refuse("a gate before the next step is closed", "press S to pass the gate, with a reason"));
         }
+        if state.applied.is_none() {
+            return Err(refuse("the step is not done yet", "wait until its pods and its traffic are there"));
+        }
+        if !self.holds() {
+            return Err(refuse("its hold is over, a gate is closed", "press S to pass the gate, with a reason"));
+        }
+        self.push(by, What::HoldEnded { step: self.it.state.step });
+        Ok(())
+    }
+
+    /// All the way, from a pause too.
+    fn press_promote_full(&mut self, by: By) -> Result<(), Refusal> {
+        self.must_fly()?;
+        self.press_resume(by.clone())?;
+        if !self.it.state.holds_dropped {
+            self.push(by, What::HoldsDropped);
+        }
+        Ok(())
     }
 
     /// Passes a hold, an analysis or a closed gate; never scale, ready, traffic or a compensation.
     fn press_skip(&mut self, by: By, reason: Option<String>) -> Result<(), Refusal> {
-        let state = &self.it.state;
-        if state.phase == Phase::Back {
-            self.push(by, What::Skipped { step: state.step, gate: None, reason });
+        let at = self.it.state.step;
+        if let (Phase::Back, Some(back)) = (self.it.state.phase, &self.it.state.back) {
+            if !back.closing {
+                self.push(by, What::Skipped { step: at, gate: None, reason });
+            }
             return Ok(());
         }
         self.must_fly()?;
-        let (at, state) = (self.it.state.step, &self.it.state);
-        let Some(step) = self.it.plan.steps.get(at) else { return Ok(()) };
-        let judged = step.gates.contains(&Gate::Verdict);
-        let outside = step.gates.iter().find(|g| !matches!(g, Gate::Verdict | Gate::Capacity) && !state.passed_gates.contains(g)).copied();
-        let what = match (state.started, state.applied) {
-            (false, _) if outside.is_some() => What::Skipped { step: at, gate: outside, reason },
-            (true, Some(_)) => What::Skipped { step: at, gate: judged.then_some(Gate::Verdict), reason },
-            _ => return Err(refuse("pods, health and traffic cannot be skipped", "wait, press r to try again, or R to go back")),
+        let state = &self.it.state;
+        let gate = match (state.started, state.applied) {
+            (false, _) => state.gate,
+            (true, Some(_)) => self.open_verdict(),
+            (true, None) => None,
         };
-        self.push(by, what);
+        let holds = state.applied.is_some() && self.holds();
+        if gate.is_none() && !holds {
+            return Err(match state.applied {
+                Some(_) => refuse("no hold and no gate is left in this step", "wait for the region or the traffic that it waits for"),
+                None => refuse("pods, health and traffic cannot be skipped", "wait, press r to try again, or R to go back"),
+            });
+        }
+        self.push(by, What::Skipped { step: at, gate, reason });
         Ok(())
     }
 
+    /// The judgement that this step still waits for, where it waits for one.
+    fn open_verdict(&self) -> Option<Gate> {
+        let state = &self.it.state;
+        let judged = self.it.plan.steps.get(state.step).is_some_and(|s| s.gates.contains(&Gate::Verdict)) && !state.holds_dropped;
+        let asked = judged || state.legs.values().any(|l| l.both_sick);
+        (asked && !state.passed_gates.contains(&Gate::Verdict)).then_some(Gate::Verdict)
+    }
+
+    /// Whether a hold is running.
+    fn holds(&self) -> bool {
+        let state = &self.it.state;
+        match (state.applied, self.it.hold_ends()) {
+            (Some(at), Some(ends)) => at + state.elapsed(at, self.now) < ends,
+            _ => false,
+        }
+    }
+
+    /// After an abort from step 1; else all that is asked for once more, now.
     fn press_retry(&mut self, by: By) -> Result<(), Refusal> {
+        let state = &self.it.state;
+        match state.phase {
+            Phase::Aborted if state.legs.values().any(|l| l.weight > Percent::ZERO) => {
+                Err(refuse("its traffic is not back yet", "wait for the pods or the region it waits for, or press R"))
+            }
+            Phase::Aborted => {
+                self.push(by, What::Restarted);
+                Ok(())
+            }
+            Phase::Flying | Phase::RollingBack | Phase::Back if !self.it.wishes().is_empty() => {
+                self.push(by, What::Retried);
+                Ok(())
+            }
+            Phase::Flying | Phase::RollingBack | Phase::Back => Err(refuse("nothing has been asked for yet", "it goes on by itself")),
+            _ => self.must_fly(),
+        }
+    }
+
+    fn press_abort(&mut self, by: By, reason: Option<String>) -> Result<(), Refusal> {
         if self.it.state.phase == Phase::Aborted {
-            self.push(by, What::Restarted);
             return Ok(());
         }
-        let failed: Vec<(LegId, crate::fleet::Aspect)> =
-            self.it.state.legs.iter().flat_map(|(id, l)| l.failures.keys().map(|a| (id.clone(), *a))).collect();
-        if failed.is_empty() {
-            return Err(refuse("nothing has failed that can be tried again", "what waits for pods goes on by itself when they come"));
+        self.must_fly()?;
+        self.must_have_a_way_back()?;
+        self.push(by, What::Aborted { reason });
+        Ok(())
+    }
+
+    fn press_undo(&mut self, by: By) -> Result<(), Refusal> {
+        if !matches!(self.it.state.phase, Phase::RollingBack | Phase::Back) {
+            return Err(refuse("there is no rollback to undo", "this key takes a rollback back while the new side runs"));
         }
-        for (leg, aspect) in failed {
-            self.push(by.clone(), What::WishRenewed { leg, aspect });
+        if !self.it.can_undo() {
+            return Err(refuse("the new side had no traffic, or does not run any more", "launch it again"));
+        }
+        self.push(by, What::Undone);
+        Ok(())
+    }
+
+    fn press_over_capacity(&mut self, by: By) -> Result<(), Refusal> {
+        if self.it.state.phase != Phase::RollingBack {
+            return Err(refuse("no rollback is moving", "this key goes beyond what ready pods can carry, while one is"));
+        }
+        self.press_resume(by.clone())?;
+        if !self.it.state.back.as_ref().is_some_and(|b| b.over_capacity) {
+            self.push(by, What::OverCapacity);
         }
         Ok(())
+    }
+
+    fn press_take(&mut self, by: By) -> Result<(), Refusal> {
+        if self.it.ended() {
+            return Err(refuse("it has ended", "nothing to take"));
+        }
+        self.push(by, What::Taken);
+        Ok(())
+    }
+
+    fn must_have_a_way_back(&self) -> Result<(), Refusal> {
+        if self.it.has_way_back() {
+            return Ok(());
+        }
+        Err(refuse("there is no older version to go back to", "launch the version that should run"))
     }
 
     fn must_fly(&self) -> Result<(), Refusal> {

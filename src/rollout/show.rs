@@ -1,11 +1,10 @@
 //! `status`: the whole of a rollout as shown, read only.
 
 use super::capacity::need;
-use super::compile::whole_seconds;
 use super::event::By;
 use super::forward::Waiting;
-use super::state::{LegState, Phase, Rollout};
-use super::status::{BackStatus, LegMood, LegStatus, Mood, Proof, Status, StepState, StepStatus};
+use super::state::{LegState, Phase, Rollout, can_return};
+use super::status::{BackStatus, LegStatus, Mood, Proof, Status, StepState, StepStatus};
 use crate::fleet::{LegSeen, Observed, Reach};
 use crate::strategy::{Compensation, PlanLeg, Reversible};
 use crate::units::{LegId, Percent, Time};
@@ -41,107 +40,9 @@ impl Rollout {
             limit: self.plan.error_limit(),
             legs: self.plan.legs.iter().map(|l| self.leg_status(l, &seen.leg(&l.id), now)).collect(),
             rollback: self.rollback_plan(seen, now),
-            back: self.back_status(seen),
+            back: self.back_status(seen, now),
             stuck: self.plan.legs.iter().find_map(|l| seen.legs.get(&l.id)?.stuck.clone()),
             mood,
-        }
-    }
-
-    fn mood(&self, seen: &Observed, now: Time) -> Mood {
-        let state = &self.state;
-        match state.phase {
-            Phase::Promoted => return Mood::Promoted,
-            Phase::RolledBack | Phase::Back => return Mood::Back,
-            Phase::Aborted => return Mood::Aborted,
-            Phase::Superseded => return Mood::Superseded,
-            Phase::RollingBack => return self.mood_back(seen),
-            Phase::Watched | Phase::Flying => {}
-        }
-        if let Some(leg) = state.legs.iter().find(|(_, l)| l.both_sick) {
-            return Mood::Held { cause: format!("both sides are over the limit in {}", leg.0), key: Some('R') };
-        }
-        if let Some(failing) = self.failing(now) {
-            return failing;
-        }
-        if let Some((id, failure)) =
-            state.legs.iter().find_map(|(id, l)| l.failures.values().find(|f| f.nth > 1 || f.retry_at.is_none()).map(|f| (id, f)))
-        {
-            return Mood::Stuck { cause: format!("{id}: {}", failure.cause), key: Some('r') };
-        }
-        let silent = |l: &&PlanLeg| matches!(seen.leg(&l.id).reach, Reach::Silent { .. });
-        if let Some((leg, Reach::Silent { since, .. })) = self.plan.legs.iter().find(silent).map(|l| (l, seen.leg(&l.id).reach.clone())) {
-            return Mood::Held { cause: format!("{} silent for {}", leg.id, whole_seconds(now.since(since))), key: None };
-        }
-        if let Some((leg, stuck)) = self.plan.legs.iter().find_map(|l| Some((l, seen.legs.get(&l.id)?.stuck.as_ref()?))) {
-            return Mood::Stuck { cause: format!("{} cannot start in {}: {}", self.plan.to, leg.id, stuck.cause), key: Some('R') };
-        }
-        if let Some((_, by)) = &state.paused {
-            return Mood::Held { cause: format!("paused by {by}"), key: Some('p') };
-        }
-        if state.phase == Phase::Watched && seen.legs.values().any(|l| l.paused) {
-            return Mood::Held { cause: "paused in the cluster".into(), key: Some('p') };
-        }
-        self.mood_of_step(seen, now)
-    }
-
-    fn mood_of_step(&self, seen: &Observed, now: Time) -> Mood {
-        let state = &self.state;
-        let Some(step) = self.plan.steps.get(state.step) else { return Mood::OnCourse };
-        if !state.started {
-            return match self.closed_gate(step, seen) {
-                Some((_, why)) => Mood::Held { cause: format!("waits: {why}"), key: Some('S') },
-                None => Mood::OnCourse,
-            };
-        }
-        match self.why_not_pass(step, seen, now) {
-            Some(Waiting::Moved(leg)) => Mood::Held { cause: format!("traffic in {leg} was moved by somebody"), key: Some('R') },
-            Some(Waiting::Verdict(leg)) => {
-                let says = seen.legs.get(&leg).and_then(|l| l.says.clone()).unwrap_or_else(|| "no data yet".into());
-                Mood::Unclear { cause: format!("{leg}: {says}") }
-            }
-            Some(Waiting::BothSick(leg)) => Mood::Held { cause: format!("both sides are over the limit in {leg}"), key: Some('R') },
-            Some(Waiting::Silent(leg)) => Mood::Held { cause: format!("{leg} does not answer"), key: None },
-            Some(Waiting::Hold(_)) => Mood::OnCourse,
-            None if state.applied.is_some() => Mood::OnCourse,
-            None => self.mood_of_work(seen),
-        }
-    }
-
-    /// What a step that is not applied yet waits for.
-    fn mood_of_work(&self, seen: &Observed) -> Mood {
-        let Some(step) = self.plan.steps.get(self.state.step) else { return Mood::OnCourse };
-        let open = step.legs.iter().find(|l| self.state.legs.get(*l).is_some_and(|l| !l.arrived));
-        let Some(leg) = open else { return Mood::OnCourse };
-        let seen = seen.leg(leg);
-        let ready = seen.new.pods.as_ref().map_or(0, |p| p.ready);
-        let want = self.state.legs.get(leg).and_then(|l| l.new_pods);
-        match want {
-            Some(want) if ready < want => Mood::Waits { cause: format!("{ready} of {want} pods ready in {leg}") },
-            _ => Mood::OnCourse,
-        }
-    }
-
-    fn failing(&self, now: Time) -> Option<Mood> {
-        let rules = &self.plan.rules;
-        let worst = self.state.legs.iter().filter(|(_, l)| l.bad > 0).max_by_key(|(_, l)| l.bad);
-        if let Some((_, leg)) = worst {
-            let missing = u64::from(rules.failures_in_a_row.saturating_sub(leg.bad));
-            let last = leg.checked.unwrap_or(now);
-            let automatic = last + crate::units::Span(rules.check_interval.0 * missing);
-            return Some(Mood::Failing { cause: leg.bad_why.clone(), since: leg.bad_since.unwrap_or(now), automatic: Some(automatic) });
-        }
-        let (_, leg) = self.state.legs.iter().find(|(_, l)| l.ill.is_some())?;
-        let (since, why) = leg.ill.clone()?;
-        Some(Mood::Failing { cause: format!("health: {why}"), since, automatic: Some(since + self.health_limit()) })
-    }
-
-    fn mood_back(&self, seen: &Observed) -> Mood {
-        match self.state.back.as_ref().and_then(|b| b.not_proven.as_ref()) {
-            Some(_) => {
-                let open = self.state.legs.iter().find(|(_, l)| l.touched() && l.proven.is_none());
-                Mood::NotProven { missing: open.map_or_else(String::new, |(id, _)| self.missing(id, &seen.leg(id))) }
-            }
-            None => Mood::RollingBack,
         }
     }
 
@@ -199,10 +100,11 @@ impl Rollout {
             return None;
         }
         let step = self.plan.steps.get(state.step)?;
-        let hold = step.hold.filter(|_| !state.hold_ended).unwrap_or_default();
+        let dropped = state.hold_ended || (state.holds_dropped && !self.is_window(state.step));
+        let hold = step.hold.filter(|_| !dropped).unwrap_or_default();
         Some(match (state.applied, state.times.get(state.step).and_then(|t| t.0)) {
-            (Some(at), _) => (at + hold + state.paused_in_step).max(now),
-            (None, Some(began)) => (began + step.expected + state.paused_in_step).max(now + hold),
+            (Some(at), _) => (at + hold).max(now),
+            (None, Some(began)) => (began + step.expected).max(now + hold),
             (None, None) => now + step.expected,
         })
     }
@@ -249,44 +151,13 @@ impl Rollout {
         }
     }
 
-    fn leg_mood(&self, leg: &PlanLeg, state: &LegState, seen: &LegSeen, now: Time) -> (LegMood, Option<String>) {
-        if let Reach::Silent { since, .. } = &seen.reach {
-            return (LegMood::Unknown, Some(format!("silent for {}", whole_seconds(now.since(*since)))));
-        }
-        if seen.reach == Reach::Unknown {
-            return (LegMood::Unknown, Some("not heard yet".into()));
-        }
-        match self.state.phase {
-            Phase::RollingBack if state.proven.is_some() => return (LegMood::Done, None),
-            Phase::RollingBack if state.touched() => return (LegMood::Moving, Some(self.missing(&leg.id, seen))),
-            Phase::Back | Phase::RolledBack => return (LegMood::Done, None),
-            _ => {}
-        }
-        if state.bad > 0 || state.both_sick {
-            return (LegMood::Failing, Some(state.bad_why.clone()));
-        }
-        if let Some((_, why)) = &state.ill {
-            return (LegMood::Failing, Some(format!("health: {why}")));
-        }
-        if let Some(failure) = state.failures.values().next() {
-            return (LegMood::Look, Some(failure.cause.clone()));
-        }
-        if let Some(stuck) = &seen.stuck {
-            return (LegMood::Look, Some(stuck.cause.clone()));
-        }
-        if self.state.phase == Phase::Flying && !state.touched() {
-            return (LegMood::Later, None);
-        }
-        (LegMood::Ok, None)
-    }
-
-    fn back_status(&self, seen: &Observed) -> Option<BackStatus> {
+    fn back_status(&self, seen: &Observed, now: Time) -> Option<BackStatus> {
         let back = self.state.back.as_ref()?;
-        let touched: Vec<&PlanLeg> = self.plan.legs.iter().filter(|l| self.state.legs.get(&l.id).is_some_and(|s| s.touched())).collect();
-        let waits = touched.iter().find_map(|l| {
-            let (state, seen) = (self.state.legs.get(&l.id)?, seen.leg(&l.id));
-            (state.proven.is_none() && state.weight > Percent::ZERO).then(|| self.missing(&l.id, &seen))
-        });
+        let moved = |l: &&PlanLeg| can_return(l) && self.state.legs.get(&l.id).is_some_and(|s| s.weight_at.is_some());
+        let moved: Vec<&PlanLeg> = self.plan.legs.iter().filter(moved).collect();
+        let unproven = self.unproven();
+        let waits = unproven.iter().find(|l| self.state.legs.get(*l).is_some_and(|l| l.weight > Percent::ZERO));
+        let waits = waits.map(|l| self.missing(l, &seen.leg(l)));
         let can = self.share_of(|l| seen.legs.get(l).map_or(Percent::ZERO, |s| self.least(l, s).rest()));
         Some(BackStatus {
             began: back.began,
@@ -295,10 +166,10 @@ impl Rollout {
             was: self.share_of(|l| back.was.get(l).copied().unwrap_or_default()),
             can,
             waits,
-            legs: touched.iter().map(|l| (l.id.clone(), self.leg_took(&l.id, back.began))).collect(),
-            proof: self.proof(&touched, seen, back.began),
+            legs: moved.iter().map(|l| (l.id.clone(), self.leg_took(&l.id, back.began))).collect(),
+            proof: self.proof(&moved, seen, back.began),
             took: back.proven.map(|(_, took)| took),
-            undo_until: self.can_undo().then(|| self.close_at()).flatten(),
+            undo_until: self.close_at().filter(|at| self.can_undo() && *at > now),
         })
     }
 
@@ -306,7 +177,7 @@ impl Rollout {
         Some(self.state.legs.get(leg)?.proven.as_ref()?.at.since(began))
     }
 
-    /// The three that must agree, over all legs that were touched.
+    /// The three that must agree, over all legs that had traffic.
     fn proof(&self, legs: &[&PlanLeg], seen: &Observed, began: Time) -> Proof {
         let mut proof = Proof {
             traffic: self.seen_share(seen).map(Percent::rest),

@@ -1,8 +1,8 @@
-//! The state of a rollout and the only function that changes it.
+//! The state of a rollout: what it holds, how it begins, and what can be asked of it. `apply` alone changes it.
 
 use super::event::{By, Event, RollbackCause, What};
-use crate::fleet::{Aspect, Side};
-use crate::strategy::{Gate, Plan, Route, StepKind};
+use crate::fleet::Aspect;
+use crate::strategy::{Gate, Plan, PlanLeg, Route};
 use crate::units::{LegId, Percent, Revision, RolloutId, Span, Term, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,6 +41,10 @@ pub(super) struct State {
     pub seq: u64,
     pub term: Term,
     pub phase: Phase,
+    /// The phase it was in when somebody else took it.
+    pub before: Phase,
+    /// The term in which a person last chose the way forward: a fence that says `back` in it or later counts, an older one does not.
+    pub forward: Term,
     pub began: Time,
     pub by: By,
     pub reason: Option<String>,
@@ -51,18 +55,20 @@ pub(super) struct State {
     pub step: usize,
     /// Whether its gates have let it begin.
     pub started: bool,
-    /// When all its legs had what it asked for: the hold's clock.
+    /// When all its legs had what it asked for: the hold's clock. A pause moves it on, so that the clock stands still.
     pub applied: Option<Time>,
+    /// When the step last made progress: the deadline's clock. A pause moves it on too.
+    pub progress: Time,
     /// The hold was ended by a person.
     pub hold_ended: bool,
+    /// The gate that did not let the step begin, when it was last looked at.
+    pub gate: Option<Gate>,
     /// Gates of this step that a person passed.
     pub passed_gates: BTreeSet<Gate>,
     /// All holds and verdict gates are dropped.
     pub holds_dropped: bool,
     /// Since when, and by whom, no forward step is made.
     pub paused: Option<(Time, By)>,
-    /// Time spent paused since the step began, and since it was applied.
-    pub paused_in_step: Span,
     /// When each step began and was passed.
     pub times: Vec<(Option<Time>, Option<Time>)>,
     pub legs: BTreeMap<LegId, LegState>,
@@ -92,7 +98,10 @@ pub(super) struct LegState {
     pub weight_at: Option<Time>,
     pub old_pods: Option<u32>,
     pub new_pods: Option<u32>,
+    /// Most pods of the new side that were ready, as far as it was written down.
+    pub came: u32,
     pub arrived: bool,
+    pub silent: bool,
     /// Bad checks in a row, since when, and what the last one said.
     pub bad: u32,
     pub bad_since: Option<Time>,
@@ -110,11 +119,23 @@ pub(super) struct LegState {
     pub proven: Option<Proven>,
 }
 
+/// A write that failed.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Failure {
     pub nth: u32,
-    pub retry_at: Option<Time>,
+    pub next: Next,
     pub cause: String,
+}
+
+/// What becomes of a write that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It is asked again then.
+    At(Time),
+    /// It was asked again, and no answer has come yet.
+    Asked,
+    /// Asking cannot help; a person can.
+    Never,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -138,6 +159,8 @@ impl State {
             seq: 0,
             term: Term::default(),
             phase: Phase::Watched,
+            before: Phase::Watched,
+            forward: Term::default(),
             began: Time::default(),
             by: By::Plan,
             reason: None,
@@ -146,59 +169,26 @@ impl State {
             step: 0,
             started: false,
             applied: None,
+            progress: Time::default(),
             hold_ended: false,
+            gate: None,
             passed_gates: BTreeSet::new(),
             holds_dropped: false,
             paused: None,
-            paused_in_step: Span::ZERO,
             times: vec![(None, None); plan.steps.len()],
             legs: legs.collect(),
             back: None,
         }
     }
 
-    /// How long `since` lies back, without the time that was spent paused in this step.
+    /// How long a clock that began at `since` has run; it stands still while paused.
     pub fn elapsed(&self, since: Time, now: Time) -> Span {
-        let until = self.paused.as_ref().map_or(now, |(at, _)| (*at).max(since));
-        until.since(since).less(self.paused_in_step)
+        self.paused.as_ref().map_or(now, |(at, _)| *at).since(since)
     }
 
-    fn begin_step(&mut self, step: usize, at: Time) {
-        self.step = step;
-        self.started = true;
-        self.applied = None;
-        self.hold_ended = false;
-        self.paused_in_step = Span::ZERO;
-        self.passed_gates.clear();
-        if let Some(times) = self.times.get_mut(step) {
-            *times = (Some(at), None);
-        }
-        self.legs.values_mut().for_each(|l| l.arrived = false);
-    }
-
-    fn restart(&mut self, at: Time) {
-        self.phase = Phase::Flying;
-        self.back = None;
-        self.ended = None;
-        self.paused = None;
-        self.times.iter_mut().for_each(|t| *t = (None, None));
-        self.step = 0;
-        self.started = false;
-        self.applied = None;
-        self.holds_dropped = false;
-        for leg in self.legs.values_mut() {
-            let kept = LegState {
-                revision: leg.revision.take(),
-                weight: leg.weight,
-                weight_at: leg.weight_at,
-                old_pods: leg.old_pods,
-                new_pods: leg.new_pods,
-                again: std::mem::take(&mut leg.again),
-                ..LegState::default()
-            };
-            *leg = kept;
-        }
-        self.began = at;
+    /// Whether it moves back, or wants to.
+    pub fn goes_back(&self) -> bool {
+        matches!(self.phase, Phase::Aborted | Phase::RollingBack | Phase::Back)
     }
 }
 
@@ -210,10 +200,11 @@ impl Rollout {
     }
 
     /// An update that somebody else started, as it looks from here: in `step` of a plan derived from the cluster.
-    pub fn watched(id: RolloutId, plan: Arc<Plan>, step: usize, began: Time, by: By) -> Rollout {
+    /// `highest` is the highest term on its traffic objects.
+    pub fn watched(id: RolloutId, plan: Arc<Plan>, step: usize, began: Time, by: By, highest: Term) -> Rollout {
         let mut it = Rollout::new(id, plan);
         it.board(step, began);
-        (it.state.phase, it.state.by) = (Phase::Watched, by);
+        (it.state.phase, it.state.by, it.state.term) = (Phase::Watched, by, highest);
         it
     }
 
@@ -274,205 +265,18 @@ impl Rollout {
         Some((leg.weight, leg.weight_at?))
     }
 
-    fn board(&mut self, step: usize, at: Time) {
-        let weight = self.plan.steps.iter().take(step + 1).filter_map(|s| s.weight).next_back().unwrap_or(Percent::ALL);
-        self.state.began = at;
-        self.state.begin_step(step, at);
-        for leg in self.state.legs.values_mut() {
-            (leg.weight, leg.weight_at) = (weight, Some(at));
-        }
-    }
-
-    /// The only writer: live and in replay.
-    pub fn apply(&mut self, event: &Event) {
-        let Event { seq, term, at, by, what } = event;
-        let at = *at;
-        self.state.seq = *seq;
-        self.state.term = *term;
-        self.state.last = at;
-        let steps = self.plan.steps.len();
-        let state = &mut self.state;
-        match what {
-            What::Launched { reason, .. } => {
-                (state.phase, state.began, state.by, state.reason) = (Phase::Flying, at, by.clone(), reason.clone());
-            }
-            What::Boarded { step, .. } => {
-                (state.phase, state.by) = (Phase::Flying, by.clone());
-                self.board(*step, at);
-            }
-            What::Taken => {
-                if state.phase == Phase::Superseded {
-                    state.phase = if state.back.is_some() { Phase::RollingBack } else { Phase::Flying };
-                }
-            }
-            What::StepStarted { step } => state.begin_step(*step, at),
-            What::RevisionFound { leg, revision } => {
-                if let Some(leg) = state.legs.get_mut(leg) {
-                    leg.revision = Some(revision.clone());
-                }
-            }
-            What::ReplicasSet { leg, side, pods } => {
-                if let Some(leg) = state.legs.get_mut(leg) {
-                    match side {
-                        Side::Old => leg.old_pods = Some(*pods),
-                        Side::New => leg.new_pods = Some(*pods),
-                    }
-                }
-            }
-            What::WeightSet { leg, weight } => {
-                if let Some(leg) = state.legs.get_mut(leg) {
-                    (leg.weight, leg.weight_at) = (*weight, Some(at));
-                    (leg.bad, leg.bad_since) = (0, None);
-                    leg.restore = None;
-                }
-            }
-            What::LegArrived { leg } => {
-                if let Some(leg) = state.legs.get_mut(leg) {
-                    leg.arrived = true;
-                    leg.failures.clear();
-                }
-            }
-            What::StepApplied { .. } => {
-                state.applied = Some(at);
-                state.paused_in_step = Span::ZERO;
-            }
-            What::StepPassed { step } => {
-                if let Some(times) = state.times.get_mut(*step) {
-                    times.1 = Some(at);
-                }
-                (state.step, state.started, state.applied) = (step + 1, false, None);
-                state.passed_gates.clear();
-            }
-            What::HealthPassed { leg, nth } => {
-                if let Some(leg) = state.legs.get_mut(leg) {
-                    (leg.healthy, leg.ill) = (*nth, None);
-                }
-            }
-            What::HealthFailed { leg, why } => {
-                if let Some(leg) = state.legs.get_mut(leg) {
-                    (leg.healthy, leg.ill) = (0, Some((at, why.clone())));
-                }
-            }
-            What::CheckPassed { leg, upto } => {
-                if let Some(leg) = state.legs.get_mut(leg) {
-                    (leg.checked, leg.good) = (Some(*upto), Some(*upto));
-                    (leg.bad, leg.bad_since, leg.both_sick) = (0, None, false);
-                }
-            }
-            What::CheckFailed { leg, nth, upto, why } => {
-                if let Some(leg) = state.legs.get_mut(leg) {
-                    leg.bad = *nth;
-                    leg.bad_since.get_or_insert(at);
-                    (leg.checked, leg.both_sick) = (Some(*upto), false);
-                    leg.bad_why.clone_from(why);
-                }
-            }
-            What::BothSick { leg } => {
-                if let Some(leg) = state.legs.get_mut(leg) {
-                    leg.both_sick = true;
-                    (leg.bad, leg.good) = (0, None);
-                    leg.bad_since.get_or_insert(at);
-                }
-            }
-            What::HoldEnded { .. } => state.hold_ended = true,
-            What::HoldsDropped => state.holds_dropped = true,
-            What::Skipped { gate, .. } => {
-                match &mut state.back {
-                    Some(back) => back.closing = true,
-                    None => state.hold_ended = true,
-                }
-                state.passed_gates.extend(gate);
-            }
-            What::Paused => state.paused = Some((at, by.clone())),
-            What::Resumed => {
-                if let Some((since, _)) = state.paused.take() {
-                    let counted_from = state.applied.or_else(|| state.times.get(state.step).and_then(|t| t.0)).unwrap_or(since);
-                    state.paused_in_step = state.paused_in_step + at.since(since.max(counted_from));
-                }
-            }
-            What::WishFailed { leg, aspect, nth, retry_at, cause } => {
-                if let Some(leg) = state.legs.get_mut(leg) {
-                    leg.failures.insert(*aspect, Failure { nth: *nth, retry_at: *retry_at, cause: cause.clone() });
-                }
-            }
-            What::WishRenewed { leg, aspect } => {
-                if let Some(leg) = state.legs.get_mut(leg) {
-                    *leg.again.entry(*aspect).or_default() += 1;
-                    if let Some(f) = leg.failures.get_mut(aspect) {
-                        f.retry_at = None;
-                    }
-                }
-            }
-            What::Aborted { .. } => {
-                (state.phase, state.paused) = (Phase::Aborted, None);
-            }
-            What::Restarted => state.restart(at),
-            What::RollbackBegan { why } => {
-                let was = state.legs.iter().map(|(id, l)| (id.clone(), l.weight)).collect();
-                state.back = Some(Back {
-                    began: at,
-                    by: by.clone(),
-                    why: why.clone(),
-                    was,
-                    over_capacity: false,
-                    proven: None,
-                    not_proven: None,
-                    closing: false,
-                });
-                (state.phase, state.paused, state.ended) = (Phase::RollingBack, None, None);
-                for leg in state.legs.values_mut() {
-                    leg.failures.clear();
-                    (leg.proven, leg.restore) = (None, None);
-                }
-            }
-            What::OverCapacity => {
-                if let Some(back) = &mut state.back {
-                    back.over_capacity = true;
-                }
-            }
-            What::LegProven { leg, counted, errors } => {
-                if let Some(leg) = state.legs.get_mut(leg) {
-                    leg.proven = Some(Proven { at, counted: *counted, errors: *errors });
-                    leg.failures.clear();
-                }
-            }
-            What::Proven { took } => {
-                state.phase = Phase::Back;
-                if let Some(back) = &mut state.back {
-                    back.proven = Some((at, *took));
-                }
-            }
-            What::NotProven { missing } => {
-                if let Some(back) = &mut state.back {
-                    back.not_proven = Some(missing.clone());
-                }
-            }
-            What::Undone => {
-                state.phase = Phase::Flying;
-                state.paused = Some((at, by.clone()));
-                let was = state.back.take().map(|b| b.was).unwrap_or_default();
-                for (id, leg) in &mut state.legs {
-                    leg.restore = was.get(id).copied().filter(|w| *w > leg.weight);
-                    (leg.bad, leg.bad_since, leg.both_sick, leg.ill, leg.good) = (0, None, false, None, None);
-                    leg.failures.clear();
-                    leg.proven = None;
-                }
-            }
-            What::Promoted => (state.phase, state.ended, state.step) = (Phase::Promoted, Some(at), steps),
-            What::RolledBack => (state.phase, state.ended) = (Phase::RolledBack, Some(at)),
-            What::Superseded { by_term } => {
-                (state.phase, state.term) = (Phase::Superseded, (*by_term).max(state.term));
-            }
-        }
-    }
-
     /// How a leg's traffic is divided.
     pub(super) fn route(&self, leg: &LegId) -> Route {
         self.plan.leg(leg).map_or(Route::Weights, |l| l.route)
     }
 
-    /// The kind of the step being done.
-    pub(super) fn kind(&self) -> Option<StepKind> {
-        self.plan.steps.get(self.state.step).map(|s| s.kind)
+    /// Whether there is an older version to go back to.
+    pub(super) fn has_way_back(&self) -> bool {
+        self.plan.legs.iter().any(can_return)
     }
+}
+
+/// Whether a leg has an older version to go back to.
+pub(super) fn can_return(leg: &PlanLeg) -> bool {
+    !leg.old.as_str().is_empty()
 }

@@ -209,8 +209,8 @@ pub enum Readiness {
     },
 }
 
-/// What going back means here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// What going back means here; the slowest is the largest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RollbackKind {
     /// Nothing has traffic yet: the new pods go.

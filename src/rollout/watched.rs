@@ -38,7 +38,8 @@ pub fn watch(rows: &[&Workload]) -> Option<Rollout> {
         warnings: Vec::new(),
     };
     let arrived = same.iter().all(|w| w.revisions.iter().all(|r| r.revision == w.template || r.pods.exist == 0));
-    Some(Rollout::watched(id, Arc::new(plan), usize::from(arrived), began, by))
+    let highest = same.iter().filter_map(|w| w.flight.as_ref()).map(|f| f.term).max().unwrap_or_default();
+    Some(Rollout::watched(id, Arc::new(plan), usize::from(arrived), began, by, highest))
 }
 
 fn leg(row: &Workload) -> PlanLeg {

@@ -1,9 +1,9 @@
 //! What should be true out there, and what is asked: derived from the state alone.
 
-use super::state::{Phase, Rollout};
+use super::state::{Phase, Rollout, can_return};
 use super::wish::{Ask, Want, Wish, WishKey};
 use crate::fleet::{Aspect, Way};
-use crate::strategy::{Amount, PlanLeg, Route, StepKind};
+use crate::strategy::{PlanLeg, Route, StepKind};
 use crate::units::Percent;
 
 impl Rollout {
@@ -17,6 +17,9 @@ impl Rollout {
         let mut wishes = Vec::new();
         for leg in &self.plan.legs {
             let Some(state) = self.state.legs.get(&leg.id) else { continue };
+            if way == Way::Back && !can_return(leg) {
+                continue;
+            }
             let mut wish = |aspect, want| {
                 let again = state.again.get(&aspect).copied().unwrap_or_default();
                 wishes.push(Wish { key: WishKey { leg: leg.id.clone(), aspect }, want, term: self.state.term, way, again });
@@ -34,16 +37,17 @@ impl Rollout {
                         wish(Aspect::NewReplicas, Want::Replicas { pods });
                     }
                 }
-                Route::Pods if state.weight_at.is_some() => wish(Aspect::Template, self.roll(leg, state.weight, way)),
+                Route::Pods if state.weight_at.is_some() => wish(Aspect::Template, self.roll(leg, state.weight)),
                 Route::Pods => {}
             }
         }
         wishes
     }
 
-    fn roll(&self, leg: &PlanLeg, weight: Percent, way: Way) -> Want {
-        let (surge, unavailable) = roll_pods(self.plan.rules.max_surge, self.plan.rules.max_unavailable, leg.base);
-        let back = way == Way::Back && weight == Percent::ZERO;
+    /// No share at all is the old template everywhere, whichever way the rollout moves.
+    fn roll(&self, leg: &PlanLeg, weight: Percent) -> Want {
+        let (surge, unavailable) = self.plan.rules.roll_pods(leg.base);
+        let back = weight == Percent::ZERO;
         let share = if back { Percent::ALL } else { weight };
         Want::Roll { forward: !back, share, surge, unavailable, paused: self.state.paused.is_some() }
     }
@@ -51,17 +55,21 @@ impl Rollout {
     /// Every question that is open now.
     pub fn asks(&self) -> Vec<Ask> {
         let mut asks = Vec::new();
+        let step = self.plan.steps.get(self.state.step).filter(|_| self.state.started);
+        let flying = self.state.phase == Phase::Flying;
         for leg in &self.plan.legs {
             let Some(state) = self.state.legs.get(&leg.id) else { continue };
             let carries = state.weight > Percent::ZERO;
-            let checked = self.kind() == Some(StepKind::HealthCheck) && state.touched();
-            if self.state.phase == Phase::Flying && (carries || checked) {
+            let here = step.filter(|s| s.legs.contains(&leg.id) && !state.arrived);
+            let checked = here.is_some_and(|s| s.kind == StepKind::HealthCheck) && state.touched();
+            if flying && (carries || checked) {
                 let path = self.plan.rules.health_check_path.clone();
                 asks.push(Ask::Health { leg: leg.id.clone(), revision: state.revision.clone(), path });
             }
             let moves = match self.state.phase {
-                Phase::RollingBack | Phase::Aborted => state.touched() && state.proven.is_none(),
-                Phase::Flying => carries && !state.arrived,
+                Phase::RollingBack => state.weight_at.is_some() && state.proven.is_none(),
+                Phase::Aborted => carries,
+                Phase::Flying => carries && here.is_some(),
                 _ => false,
             };
             if moves {
@@ -70,17 +78,4 @@ impl Rollout {
         }
         asks
     }
-}
-
-/// Pods more than asked for, and pods that may be missing: shares of surge are rounded up, of unavailable down, and not both are 0.
-pub(super) fn roll_pods(surge: Amount, unavailable: Amount, base: u32) -> (u32, u32) {
-    let up = match surge {
-        Amount::Pods(n) => n,
-        Amount::Share(p) => p.of_rounded_up(base),
-    };
-    let down = match unavailable {
-        Amount::Pods(n) => n.min(base),
-        Amount::Share(p) => (f64::from(base) * p.share()).floor() as u32,
-    };
-    if up == 0 && down == 0 { (0, 1) } else { (up, down) }
 }

@@ -241,7 +241,7 @@ impl Workload {
             flows: Percent::ZERO,
             share: 0.0,
             flow: Flow::new(Dice::new(self.seed, &name("traffic"))),
-            burst: Burst::new(Dice::new(self.seed, &name("burst")), now, Span::secs(8), Span::secs(200)),
+            burst: Burst::new(Dice::new(self.seed, &name("burst")), now, Span::secs(8), Span::secs(300)),
             nature,
             ills,
             exists,
@@ -520,8 +520,8 @@ impl Workload {
             if set.share <= 0.0 && !set.flow.queues() {
                 continue;
             }
-            let shared = if self.shared_burst { 3.0 } else { 1.0 };
-            let own = if set.burst.on { 2.5 } else { 1.0 };
+            let shared = if self.shared_burst { 2.5 } else { 1.0 };
+            let own = if set.burst.on { 2.0 } else { 1.0 };
             let (ready, holes) = (f64::from(set.pods.ready()), f64::from(set.pods.holes()));
             let meets = Meets {
                 arriving: self.rate * set.share,
@@ -557,21 +557,18 @@ impl Workload {
 
     // What is seen of it.
 
-    /// Asks every pod of a revision for its health: how many are well, how many not, and why.
+    /// Asks every pod of a revision that has started for its health: how many are well, how many not, and why.
     pub fn health(&self, revision: &Revision, path: &str) -> (u32, u32, Option<String>) {
-        let Some(set) = self.sets.iter().find(|s| s.revision == *revision && s.pods.len() > 0) else {
-            return (0, 0, Some("no pods".into()));
+        let set = self.sets.iter().find(|s| s.revision == *revision);
+        let Some((set, all)) = set.map(|s| (s, s.pods.len() - s.pods.begin())).filter(|(_, all)| *all > 0) else {
+            return (0, 0, Some("no pod has started".into()));
         };
-        let (all, ready) = (set.pods.len(), set.pods.ready());
+        let ready = set.pods.ready();
         if set.is(&Ill::Unhealthy) && ready > 0 {
             return (0, all, Some(format!("{path} answers 503")));
         }
-        // A pod that is only starting is not ill; one that cannot start is.
-        match set.pods.stuck(&self.habits(set)) {
-            Some(stuck) => (ready, all - ready, Some(stuck.cause)),
-            None if ready > 0 => (ready, 0, None),
-            None => (0, all, Some(format!("none of {all} pods is ready"))),
-        }
+        let why = || set.pods.stuck(&self.habits(set)).map_or_else(|| format!("{} of {all} pods not ready", all - ready), |s| s.cause);
+        (ready, all - ready, (ready < all).then(why))
     }
 
     /// Whether no update is at work: one revision has all traffic. Idle pods of another may stand by.

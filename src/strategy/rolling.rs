@@ -84,7 +84,8 @@ impl Rolling {
         let all = legs.iter().collect::<Vec<_>>();
         let batches = self.batches(steps.rules, legs);
         for nth in 1..=batches {
-            let share = Percent::from_hundredths((10_000 * nth).div_ceil(batches)).unwrap_or(Percent::ALL);
+            // rounded down: a share's pods are rounded up, and a third of 6 pods is 2 of them
+            let share = Percent::from_hundredths(10_000 * nth / batches).unwrap_or(Percent::ALL);
             let last = nth == batches;
             steps.weight(wave, &all, share, self.step_interval.filter(|_| !last).unwrap_or_default(), false);
             if nth == 1 && !last {

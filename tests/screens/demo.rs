@@ -61,7 +61,8 @@ fn dots(from: Time, to: Time, seed: i64, requests: f64, errors: impl Fn(Time) ->
         .filter(|t| !gap.contains(t))
         .map(|t| {
             let wobble = 1.0 + 0.5 * noise(t.0 / 15_000, seed) + 0.3 * noise(t.0 / 5000, seed + 1);
-            let dot = Dot { requests, errors: requests * errors(t) / 100.0 * wobble, p99: Some(p99(t) + 3.0 * noise(t.0 / 5000, seed + 2)) };
+            let dot =
+                Dot { requests, errors: requests * errors(t) / 100.0 * wobble, p99: Some(p99(t) + 3.0 * noise(t.0 / 5000, seed + 2)) };
             (t, dot)
         })
         .collect()

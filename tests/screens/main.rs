@@ -71,9 +71,22 @@ fn keep(buf: &Buffer, name: &str) {
                     Color::Reset => {}
                     named => {
                         let all = [
-                            Color::Black, Color::Red, Color::Green, Color::Yellow, Color::Blue, Color::Magenta, Color::Cyan, Color::Gray,
-                            Color::DarkGray, Color::LightRed, Color::LightGreen, Color::LightYellow, Color::LightBlue, Color::LightMagenta,
-                            Color::LightCyan, Color::White,
+                            Color::Black,
+                            Color::Red,
+                            Color::Green,
+                            Color::Yellow,
+                            Color::Blue,
+                            Color::Magenta,
+                            Color::Cyan,
+                            Color::Gray,
+                            Color::DarkGray,
+                            Color::LightRed,
+                            Color::LightGreen,
+                            Color::LightYellow,
+                            Color::LightBlue,
+                            Color::LightMagenta,
+                            Color::LightCyan,
+                            Color::White,
                         ];
                         let at = all.iter().position(|c| *c == named).unwrap();
                         codes.push(format!("{base};5;{at}"));
@@ -236,9 +249,12 @@ fn without_colours_and_in_ascii_the_words_are_the_same() {
             insta::assert_snapshot!(format!("{name}_ascii_{}x{}", size.0, size.1), text(&ascii));
         }
     }
-    for (theme_name, tier, name) in
-        [("light", Tier::True, "light"), ("deuteranopia", Tier::True, "deuteranopia"), ("dark", Tier::Ansi, "16"), ("dark", Tier::Indexed, "256")]
-    {
+    for (theme_name, tier, name) in [
+        ("light", Tier::True, "light"),
+        ("deuteranopia", Tier::True, "deuteranopia"),
+        ("dark", Tier::Ansi, "16"),
+        ("dark", Tier::Indexed, "256"),
+    ] {
         let model = rollout(with(failing(&REGIONS), at("14:04:41")));
         let buf = draw_in(&model, (120, 36), &theme(theme_name, tier), GlyphSet::Braille);
         keep(&buf, &format!("failing_{name}_120x36"));
@@ -375,7 +391,8 @@ fn one_strip_at_most_from_edge_to_edge_and_at_the_place_of_the_calm_lines() {
 fn trouble_moves_nothing() {
     // The rail, the regions and the chart stand in the same rows, well and failing.
     for size in SIZES {
-        let [well, failing] = [rollout(with(well(), at("14:03:22"))), rollout(with(failing(&REGIONS), at("14:04:41")))].map(|m| text(&draw(&m, size)));
+        let [well, failing] =
+            [rollout(with(well(), at("14:03:22"))), rollout(with(failing(&REGIONS), at("14:04:41")))].map(|m| text(&draw(&m, size)));
         for title in ["REGIONS", "ERROR RATE", "VERDICT", "EVENTS", "PLAN AND"] {
             let row = |text: &str| text.lines().position(|l| l.contains(title));
             assert_eq!(row(&well), row(&failing), "{title} at {size:?}");

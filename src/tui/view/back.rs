@@ -64,10 +64,17 @@ pub(super) fn rail(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
         Some(took) => ("proof".into(), None, Point::Done, format::measured(took)),
         None => ("proof".into(), None, Point::Later, if back.waits.is_some() { about } else { String::new() }),
     });
+<<<<<<< HEAD
     let steps: Vec<Step<'_>> = points
         .iter()
         .map(|(label, short, point, took)| Step { label, short: short.as_ref().unwrap_or(label), point: *point, took: Some(took) })
         .collect();
+=======
+    let short = |label: &str| if label == "plan held" { "held".to_owned() } else { label.to_owned() };
+    let shorts: Vec<String> = points.iter().map(|(label, ..)| short(label)).collect();
+    let steps: Vec<Step<'_>> =
+        points.iter().zip(&shorts).map(|((label, point, took), short)| Step { label, short, point: *point, took: Some(took) }).collect();
+>>>>>>> main
     Rail { steps: &steps }.draw(area, buf, pen);
     true
 }
@@ -126,7 +133,16 @@ pub(super) fn charts(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<
 }
 
 #[allow(clippy::too_many_arguments)]
-fn errors_chart(area: Rect, buf: &mut Buffer, r: &RolloutView, back: &BackStatus, errors: &Samples, paper: Paper, now: Time, pen: &Pen<'_>) {
+fn errors_chart(
+    area: Rect,
+    buf: &mut Buffer,
+    r: &RolloutView,
+    back: &BackStatus,
+    errors: &Samples,
+    paper: Paper,
+    now: Time,
+    pen: &Pen<'_>,
+) {
     let mut rest = area;
     let limit = r.status.limit.map(Percent::points);
     let note = limit.map(|l| Fact::new(0, [dim(format!("limit {} %", format::limit(l)))]));
@@ -283,12 +299,8 @@ fn capacities(area: Rect, buf: &mut Buffer, r: &RolloutView, legs: &[&LegStatus]
 /// The proof in one line under the chart.
 pub(super) fn line(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
     let Some(back) = &r.status.back else { return };
-    let mut line = Facts {
-        head: vec![Bit::new(Role::Title, "PROOF")],
-        left: Vec::new(),
-        right: Vec::new(),
-        spacing: Spacing { gap: 2, tab: None },
-    };
+    let mut line =
+        Facts { head: vec![Bit::new(Role::Title, "PROOF")], left: Vec::new(), right: Vec::new(), spacing: Spacing { gap: 2, tab: None } };
     for (part, word) in parts(r, &back.proof).into_iter().zip(["traffic", "pods", "errors"]) {
         let (mark, role) = if part.done { (Sign::Done, Role::Ok) } else { (Sign::Now, Role::Warn) };
         let word = if word == "traffic" && !back.proof.counted { "endpoints" } else { word };

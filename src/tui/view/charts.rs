@@ -44,7 +44,11 @@ pub(super) fn column(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<
     let rows = if area.height >= 27 { LATENCY.1 } else { LATENCY.0 };
     // Title, five rows of errors, blank, title, latency, axis.
     if !latency || area.height < 1 + 5 + 1 + 1 + LATENCY.0 + AXIS {
-        if latency && view.full == Some(Full::Latency) { lag_chart(rest, buf, r, view, pen) } else { errors(rest, true, buf, r, view, pen) }
+        if latency && view.full == Some(Full::Latency) {
+            lag_chart(rest, buf, r, view, pen)
+        } else {
+            errors(rest, true, buf, r, view, pen)
+        }
         return;
     }
     lag_chart(take_last(&mut rest, 1 + rows + AXIS), buf, r, view, pen);
@@ -288,7 +292,8 @@ fn no_metrics(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_>, pe
     let to = version(&r.status.to);
     let mut lines = vec![vec![Fact::new(0, [text(format!("Nothing counts requests of {to} here. This is not zero."))])]];
     let held = matches!(r.status.mood, Mood::Unclear { .. });
-    let mut last = vec![Fact::new(0, [text(if held { "The step is held: no data never passes." } else { "Pods and R are watched all the same." })])];
+    let mut last =
+        vec![Fact::new(0, [text(if held { "The step is held: no data never passes." } else { "Pods and R are watched all the same." })])];
     last.extend(view.live(Action::Why).map(|_| Fact::new(2, super::bar::invite(view, Action::Why, "why"))));
     lines.push(last);
     sentences(area, &lines, buf, pen);
@@ -296,7 +301,8 @@ fn no_metrics(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_>, pe
 
 /// Nothing was counted yet.
 fn waiting(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_>, pen: &Pen<'_>) {
-    let began = format!("No numbers yet: it began {}, the first come after {}.", words::ago(view, r.status.began), format::age(Span(DOT.0 * 2)));
+    let began =
+        format!("No numbers yet: it began {}, the first come after {}.", words::ago(view, r.status.began), format::age(Span(DOT.0 * 2)));
     sentences(area, &[vec![Fact::new(0, [dim(began)])]], buf, pen);
 }
 

@@ -95,7 +95,12 @@ pub(super) fn silent_for_long<'a>(shot: &'a Snapshot) -> Vec<Silent<'a>> {
             let others = service.cells.iter().flatten().map(|c| &c.version).find(|v| **v != cell.version);
             if let (true, Some(others)) = (shot.now.since(since) > LONG, others) {
                 let words = format!("{} on {} for {}, others {others}", region.name, cell.version, format::age(shot.now.since(since)));
-                found.push(Silent { mark: Sign::Drift, subject: &service.service.name, words, helps: Some((Action::Launch, format!("launch {others} there"))) });
+                found.push(Silent {
+                    mark: Sign::Drift,
+                    subject: &service.service.name,
+                    words,
+                    helps: Some((Action::Launch, format!("launch {others} there"))),
+                });
             }
         }
     }
@@ -126,7 +131,9 @@ pub(super) fn draw_silent(area: Rect, buf: &mut Buffer, found: &[Silent<'_>], vi
         let x = row.x + 2 + name + 2;
         let line = Rect { x: x - 1, width: (row.right() + 2).saturating_sub(x), ..row };
         let mut left = vec![Fact::new(0, [dim(silent.words.as_str())])];
-        left.extend(silent.helps.as_ref().filter(|(a, _)| view.live(*a).is_some()).map(|(a, w)| Fact::new(1, super::bar::invite(view, *a, w))));
+        left.extend(
+            silent.helps.as_ref().filter(|(a, _)| view.live(*a).is_some()).map(|(a, w)| Fact::new(1, super::bar::invite(view, *a, w))),
+        );
         Facts { head: Vec::new(), left, right: Vec::new(), spacing: Spacing { gap: 4, tab: None } }.draw(line, buf, pen);
     }
 }

@@ -24,12 +24,8 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, shot: &Snapshot, pen: &Pen<'_>)
     let mut rest = area;
     Title::new("DATA PLANE", vec![Fact::new(0, [dim("now / promise")])]).draw(take(&mut rest, 1), buf, pen);
     let name = shot.lags.iter().map(|l| columns(&l.data)).max().unwrap_or(0).clamp(6, 16);
-    let columns = [
-        Column::words([], name),
-        Column::words([], 6).grows().rank(2),
-        Column::numbers([], 7),
-        Column::numbers([], 8).gap(3).rank(1),
-    ];
+    let columns =
+        [Column::words([], name), Column::words([], 6).grows().rank(2), Column::numbers([], 7), Column::numbers([], 8).gap(3).rank(1)];
     let rows: Vec<Row<'_>> = shot.lags.iter().map(row).collect();
     // The title has the row of the headings.
     let table = Rect { y: rest.y.saturating_sub(1), height: rest.height + 1, ..rest };

@@ -37,10 +37,7 @@ pub(super) fn of_fleet(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<
 pub(super) fn screen(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
     let rollout = view.subject().filter(|_| view.place == Place::Rollout);
     let notes = rollout.map_or(view.snapshot.notes.as_slice(), |r| r.notes.as_slice());
-    let form = Form {
-        tenths: rollout.is_some_and(moves_back),
-        subject: rollout.is_none().then(|| subjects(notes, content.width)),
-    };
+    let form = Form { tenths: rollout.is_some_and(moves_back), subject: rollout.is_none().then(|| subjects(notes, content.width)) };
     let rows = usize::from(content.height.saturating_sub(1));
     let first = view.scroll.min(notes.len().saturating_sub(rows));
     let note = if notes.len() > rows {
@@ -68,6 +65,7 @@ fn subjects(notes: &[Note], room: u16) -> u16 {
     notes.iter().map(|n| columns(&n.subject)).max().unwrap_or(0).clamp(6, 20).min(room / 3)
 }
 
+#[allow(clippy::too_many_arguments)] // each is one of what it draws; a struct for three callers would only rename them
 fn list(area: Rect, buf: &mut Buffer, notes: &[Note], note: &str, first: usize, form: Form, empty: &str, pen: &Pen<'_>) {
     let mut rest = area;
     let title = take(&mut rest, 1);

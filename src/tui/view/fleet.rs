@@ -48,8 +48,11 @@ pub(super) fn draw(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'
     }
     for line in notices {
         let row = take(&mut rest, 1);
-        Facts { head: Vec::new(), left: vec![Fact::new(0, line)], right: Vec::new(), spacing: Spacing { gap: 1, tab: None } }
-            .draw(Rect { x: row.x + 1, ..row }, buf, pen);
+        Facts { head: Vec::new(), left: vec![Fact::new(0, line)], right: Vec::new(), spacing: Spacing { gap: 1, tab: None } }.draw(
+            Rect { x: row.x + 1, ..row },
+            buf,
+            pen,
+        );
     }
     take(&mut rest, 1);
     if screen >= WIDE {
@@ -86,7 +89,8 @@ fn lower(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
 /// What wide screens have more: a curve of every rollout, the clusters, and what is silent for long.
 fn wide(rest: &mut Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
     let found = clusters::silent_for_long(view.snapshot);
-    let curves: Vec<&&RolloutView> = view.rollouts.iter().filter(|r| !r.curves.old.is_empty() || !r.curves.new.is_empty()).take(CHARTS).collect();
+    let curves: Vec<&&RolloutView> =
+        view.rollouts.iter().filter(|r| !r.curves.old.is_empty() || !r.curves.new.is_empty()).take(CHARTS).collect();
     // The events keep eight rows; the rest is given by weight.
     let mut spare = rest.height.saturating_sub(8);
     let mut has = |rows: u16| {

@@ -1,7 +1,7 @@
 //! REGIONS: per region the share seen and wanted, pods, load, errors and latency of both versions.
 
-use super::words::{self, drifts, version};
 use super::FULL;
+use super::words::{self, drifts, version};
 use crate::cockpit::{RolloutView, SideView};
 use crate::fleet::Pods;
 use crate::rollout::{LegMood, LegStatus, Mood};
@@ -79,11 +79,8 @@ fn in_sight(legs: &[LegStatus], room: usize) -> (Vec<&LegStatus>, Option<(Bit<'s
     shown.sort_by_key(need);
     let rest = shown.split_off(room.saturating_sub(1).min(shown.len()));
     let calm = rest.iter().all(|l| need(l) >= 4);
-    let line = if calm {
-        (sign(Sign::Ok), dim(format!("{} calm", rest.len())))
-    } else {
-        (sign(Sign::Look), text(format!("{} more", rest.len())))
-    };
+    let line =
+        if calm { (sign(Sign::Ok), dim(format!("{} calm", rest.len()))) } else { (sign(Sign::Look), text(format!("{} more", rest.len()))) };
     (shown, Some(line))
 }
 

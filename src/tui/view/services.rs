@@ -125,9 +125,15 @@ impl Grid {
         // Of more regions than fit, those where something is to be seen come first.
         let mut regions: Vec<usize> = (0..shot.regions.len()).collect();
         if fit < regions.len() {
+<<<<<<< HEAD
             let cells = |i: usize| shown.iter().filter_map(move |s| s.cells.get(i)?.as_ref());
             let worst = |i: usize| cells(i).map(need_of).min().unwrap_or(u8::MAX);
             regions.sort_by_key(|i| (worst(*i), std::cmp::Reverse(cells(*i).filter(|c| c.mood != CellMood::Calm).count())));
+=======
+            let moves =
+                |i: &usize| shown.iter().any(|s| s.cells.get(*i).and_then(Option::as_ref).is_some_and(|c| c.mood != CellMood::Calm));
+            regions.sort_by_key(|i| !moves(i));
+>>>>>>> main
             regions.truncate(fit);
             regions.sort_unstable();
         }
@@ -182,7 +188,9 @@ fn heading(region: &RegionView, area: Rect, buf: &mut Buffer, view: &View<'_>, p
         (RegionState::Silent { since, .. }, _) => {
             (Sign::Unknown, Role::Unknown, Some(Bit::new(Role::Unknown, format!("silent {}", format::age(now.since(*since))))))
         }
-        (RegionState::Answers, Some(lag)) => (Sign::Look, Role::Warn, Some(Bit::new(Role::Warn, format!("lag {}", data_plane::span(lag.lag))))),
+        (RegionState::Answers, Some(lag)) => {
+            (Sign::Look, Role::Warn, Some(Bit::new(Role::Warn, format!("lag {}", data_plane::span(lag.lag)))))
+        }
         (RegionState::Answers, None) => (
             Sign::Ok,
             Role::Ok,
@@ -257,7 +265,14 @@ fn draw_cell(cell: &Cell, area: Rect, buf: &mut Buffer, grid: &Grid, view: &View
             Bar::split(share.share(), None).draw(Rect { x, y, width: grid.bar, height: 1 }, buf, pen);
             x += grid.bar + 1;
         }
-        let after = pen.text(buf, x, y, grid.version, &shorten(to.as_str(), grid.version), if cell.mood == CellMood::Unknown { Role::Off } else { Role::New });
+        let after = pen.text(
+            buf,
+            x,
+            y,
+            grid.version,
+            &shorten(to.as_str(), grid.version),
+            if cell.mood == CellMood::Unknown { Role::Off } else { Role::New },
+        );
         let number = whole(*share);
         let from = if grid.bar > 0 { x + grid.version + 1 } else { after + 1 };
         pen.bits_right(buf, from + grid.share, y, &[strong(number)]);
@@ -275,7 +290,8 @@ fn draw_cell(cell: &Cell, area: Rect, buf: &mut Buffer, grid: &Grid, view: &View
     };
     let start = end + 1;
     let line = Rect { x: start.saturating_sub(1), width: (area.right() + 1).saturating_sub(start + grid.pods) + 2, ..area };
-    Facts { head: Vec::new(), left: vec![Fact::new(0, says)], right: Vec::new(), spacing: Spacing { gap: 1, tab: None } }.draw(line, buf, pen);
+    Facts { head: Vec::new(), left: vec![Fact::new(0, says)], right: Vec::new(), spacing: Spacing { gap: 1, tab: None } }
+        .draw(line, buf, pen);
 }
 
 /// req/s, errors and p99 of a service over all regions.
@@ -338,11 +354,9 @@ pub(super) fn notices<'a>(view: &View<'a>, screen: u16) -> Vec<Vec<Bit<'a>>> {
                 text(format!("{name} silent since {}: {why}", since.clock())),
                 dim(format!(", asked again in {}", format::age(again.since(now)))),
             ]),
-            RegionState::Connecting { since } => lines.push(vec![
-                dim("◇ "),
-                text(format!("{name} asked {}", words::ago(view, *since))),
-                dim(", no answer yet"),
-            ]),
+            RegionState::Connecting { since } => {
+                lines.push(vec![dim("◇ "), text(format!("{name} asked {}", words::ago(view, *since))), dim(", no answer yet")])
+            }
             RegionState::Answers => {}
         }
         if let Some(first) = region.denied.first() {
@@ -351,7 +365,11 @@ pub(super) fn notices<'a>(view: &View<'a>, screen: u16) -> Vec<Vec<Bit<'a>>> {
         }
         if let Some((objects, why)) = &region.skipped {
             let what = if *objects == 1 { "object".to_owned() } else { "objects".to_owned() };
-            lines.push(vec![Bit::new(Role::Warn, "▲ "), text(format!("{objects} {what} in {name} could not be read")), dim(format!(": {why}"))]);
+            lines.push(vec![
+                Bit::new(Role::Warn, "▲ "),
+                text(format!("{objects} {what} in {name} could not be read")),
+                dim(format!(": {why}")),
+            ]);
         }
     }
     lines.truncate(if screen >= WIDE { 0 } else { 3 });

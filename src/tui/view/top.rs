@@ -35,14 +35,27 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>)
     if let (false, Some(r)) = (form.named, view.subject()) {
         subject(r, view, form).draw(super::take(&mut rest, 1), buf, pen);
     }
-    let (tint, top, bottom) = lines(view, form);
+    let (tint, top, mut bottom) = lines(view, form);
     match tint {
         Some(tint) => Strip { tint, top, bottom }.draw(rest, buf, pen),
+        // What is being made stands where the verdict does; the line then has to say itself what it is about.
+        None if view.making().is_some() => {
+            super::take(&mut rest, 1);
+            if let (Some(r), false) = (view.subject(), form.full()) {
+                bottom.left.insert(0, Fact::new(0, [strong(shorten(&r.status.service.name, 20))]));
+            }
+            bottom.draw(rest, buf, pen);
+        }
         None => {
             top.draw(super::take(&mut rest, 1), buf, pen);
             bottom.draw(rest, buf, pen);
         }
     }
+}
+
+/// Whether the lines are one strip: something fails, or moves.
+pub(super) fn is_strip(view: &View<'_>) -> bool {
+    lines(view, Form { width: FULL, named: true }).0.is_some()
 }
 
 /// What is drawn on a terminal that is too small for a screen: its size, and what `R` would do.
@@ -89,7 +102,9 @@ fn lines<'a>(view: &View<'a>, form: Form) -> (Option<Tint>, Facts<'a>, Facts<'a>
             (Some(Tint::Caution), moving(r, back, view, form), way_back::moving(r, back, view, form))
         }
         // On the fleet a result shines for a minute only.
-        (Mood::Back, back) if view.place != Place::Fleet || view.snapshot.now.since(words::since(&r.status)) < Span::mins(1) => (Some(Tint::Proof), proved(r, back.as_ref(), form), way_back::back(r, back.as_ref(), view, form)),
+        (Mood::Back, back) if view.place != Place::Fleet || view.snapshot.now.since(words::since(&r.status)) < Span::mins(1) => {
+            (Some(Tint::Proof), proved(r, back.as_ref(), form), way_back::back(r, back.as_ref(), view, form))
+        }
         _ => (None, calm(r, view, form), way_back::line(r, view, form)),
     }
 }
@@ -196,7 +211,7 @@ fn failing<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
             let words = format!("{place}{limit}, for ");
             line.left.push(Fact::new(0, [strong(format!("{errors} errors")), text(words), strong(over.clone())]));
         }
-        Some(errors) => line.left.push(Fact::new(0, [strong(format!("{errors} errors")), text(format!("{limit}"))])),
+        Some(errors) => line.left.push(Fact::new(0, [strong(format!("{errors} errors")), text(limit.to_string())])),
         None => line.left.push(Fact::new(0, [strong(cause.as_str())])),
     }
     if form.full() || !words::over_limit(worst.new, s.limit) {
@@ -206,10 +221,13 @@ fn failing<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
     if let Some((_, failed)) = r.failed_since {
         let failed = strong(format::thousands(failed.round() as u64));
         let rate = words::failed_per_second(worst.new).filter(|_| form.full());
-        line.right.push(Fact::new(4, match rate {
-            Some(rate) => vec![failed, dim(" requests failed, "), strong(format!("+{rate:.1}")), dim("/s")],
-            None => vec![failed, dim(if form.full() { " requests failed" } else { " failed" })],
-        }));
+        line.right.push(Fact::new(
+            4,
+            match rate {
+                Some(rate) => vec![failed, dim(" requests failed, "), strong(format!("+{rate:.1}")), dim("/s")],
+                None => vec![failed, dim(if form.full() { " requests failed" } else { " failed" })],
+            },
+        ));
     }
     line
 }
@@ -239,7 +257,11 @@ fn moving<'a>(r: &'a RolloutView, back: &'a BackStatus, view: &View<'a>, form: F
         _ => "ROLLING BACK",
     };
     let mut line = facts(form, if r.status.paused { Sign::Held } else { Sign::Back }, strong(word));
-    let to = if form.named { format!("{} to {target}", shorten(&r.status.service.name, (form.width / 4).max(12))) } else { format!("to {target}") };
+    let to = if form.named {
+        format!("{} to {target}", shorten(&r.status.service.name, (form.width / 4).max(12)))
+    } else {
+        format!("to {target}")
+    };
     line.left.push(Fact::new(0, [strong(to)]));
     line.left.push(Fact::new(2, [strong(format::measured(view.snapshot.now.since(back.began)))]));
     if let Mood::NotProven { missing } = &r.status.mood {
@@ -329,7 +351,9 @@ fn calm<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
     }
     match (cause, &s.mood) {
         (Some(cause), _) => line.left.push(Fact::new(0, [text(cause)])),
-        (None, Mood::Aborted) => line.left.push(Fact::new(0, [text(format!("all traffic on {}, {} stays to be looked at", version(&s.from), version(&s.to)))])),
+        (None, Mood::Aborted) => {
+            line.left.push(Fact::new(0, [text(format!("all traffic on {}, {} stays to be looked at", version(&s.from), version(&s.to)))]))
+        }
         (None, Mood::Superseded) => line.left.push(Fact::new(0, [text("somebody else drives it, in a higher term")])),
         (None, Mood::Back) => {
             let back = s.back.as_ref().map(|b| format!(" in {}, by {}", words::takes(b.took), b.by)).unwrap_or_default();

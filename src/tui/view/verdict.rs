@@ -120,7 +120,9 @@ fn reasons(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
     let to = version(&r.status.to);
     let v = &r.verdict;
     let (main, rest) = match v.verdict {
-        _ if !r.status.flown => (format!("Somebody else moves {to}."), "Nothing is judged here; its errors are drawn where they are counted.".to_owned()),
+        _ if !r.status.flown => {
+            (format!("Somebody else moves {to}."), "Nothing is judged here; its errors are drawn where they are counted.".to_owned())
+        }
         _ if !v.measured => (format!("Nothing counts requests of {to}. This is not zero."), more(r, "no data").to_owned()),
         Verdict::TooFew => ("Too few to tell.".to_owned(), more(r, "too few").to_owned()),
         Verdict::NoData if r.new.requests < 1.0 => (format!("No requests on {to} yet."), more(r, "no data").to_owned()),
@@ -136,7 +138,7 @@ fn reasons(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
 }
 
 /// Words in lines of at most `width` columns; a word that is longer has a line of its own, cut at its end.
-pub(super) fn wrap(words: &str, width: u16) -> Vec<&str> {
+pub(in crate::tui) fn wrap(words: &str, width: u16) -> Vec<&str> {
     let mut lines = Vec::new();
     let mut start = 0;
     let mut end = 0;

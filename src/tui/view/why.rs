@@ -65,7 +65,9 @@ fn lines(r: &RolloutView, view: &View<'_>) -> Vec<Line> {
         Mood::Held { cause, .. } => format!("held: {cause}"),
         Mood::Stuck { cause, .. } => format!("stuck: {cause}"),
         Mood::Failing { cause, since, .. } => format!("failing since {}: {cause}", since.clock()),
-        Mood::RollingBack => format!("rolling back: {}", s.back.as_ref().and_then(|b| b.waits.clone()).unwrap_or_else(|| "all traffic moves".into())),
+        Mood::RollingBack => {
+            format!("rolling back: {}", s.back.as_ref().and_then(|b| b.waits.clone()).unwrap_or_else(|| "all traffic moves".into()))
+        }
         Mood::NotProven { missing } => format!("moved back, not proven: {missing}"),
         Mood::Back => "rolled back, and proven".to_owned(),
         Mood::Promoted => format!("promoted: {} runs everywhere", version(&s.to)),
@@ -88,15 +90,24 @@ fn lines(r: &RolloutView, view: &View<'_>) -> Vec<Line> {
     if bad > 0 {
         add(Some((Sign::Failing, Role::Bad)), "checks", format!("{bad} of {of} bad in a row; {of} roll back"));
     }
-    let says = if r.verdict.measured || !s.flown { r.verdict.says.clone() } else { format!("nothing counts requests of {}. This is not zero. {}", version(&s.to), r.verdict.says) };
+    let says = if r.verdict.measured || !s.flown {
+        r.verdict.says.clone()
+    } else {
+        format!("nothing counts requests of {}. This is not zero. {}", version(&s.to), r.verdict.says)
+    };
     add(Some((Sign::Unknown, Role::Unknown)).filter(|_| !r.verdict.measured && s.flown), "last check", says.trim_end().to_owned());
-    if let Readiness::Slow { why } | Readiness::Partly { why } | Readiness::Denied { why } | Readiness::Off { why } = &s.rollback.readiness {
+    if let Readiness::Slow { why } | Readiness::Partly { why } | Readiness::Denied { why } | Readiness::Off { why } = &s.rollback.readiness
+    {
         add(Some((Sign::Look, Role::Warn)), "way back", why.clone());
     }
     for left in &s.rollback.left_behind {
         add(Some((Sign::Look, Role::Warn)), "left behind", left.clone());
     }
-    add(Some((Sign::Look, Role::Warn)), "log", r.record.not_recorded.as_ref().map(|why| format!("not recorded: {why}")).unwrap_or_default());
+    add(
+        Some((Sign::Look, Role::Warn)),
+        "log",
+        r.record.not_recorded.as_ref().map(|why| format!("not recorded: {why}")).unwrap_or_default(),
+    );
     for region in &view.snapshot.regions {
         let name = region.name.as_str();
         if let RegionState::Silent { since, why, again } = &region.state {

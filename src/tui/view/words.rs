@@ -39,7 +39,7 @@ pub(super) fn whole(percent: Percent) -> String {
     match percent.points() {
         0.0 => "0".into(),
         p if p < 0.5 => "<1".into(),
-        p if p < 100.0 && p >= 99.5 => ">99".into(),
+        p if (99.5..100.0).contains(&p) => ">99".into(),
         p => format!("{p:.0}"),
     }
 }
