@@ -39,7 +39,7 @@ fn said(Output { status, stdout, stderr }: Output) -> Said {
 fn flown(home: &Path, folder: &str, id: &str) -> std::path::PathBuf {
     let mut store = FileStore::new(home.join("data").join(folder));
     let rollout = RolloutId::new(id);
-    store.begin(&rollout);
+    store.open(&rollout);
     let whats = [What::Paused, What::Resumed, What::Promoted];
     let event = |(seq, what)| Event { seq, term: Term(1), at: Time(1_767_603_600_000), by: By::Person(Person::new("mara")), what };
     store.append(&rollout, &(1..).zip(whats).map(event).collect::<Vec<_>>(), true);
@@ -81,6 +81,73 @@ fn a_document_that_strategies_show_prints_is_a_good_one() {
         fs::write(&path, said.out).unwrap();
         let document = flightdeck::cli::document::read(Some(&path), &Default::default()).unwrap();
         assert_eq!(document.strategy.name(), name);
+    }
+}
+
+#[test]
+fn a_plan_is_shown_for_people_and_for_programs_and_changes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("canary.yaml");
+    fs::write(&path, "strategy: canary\nstepInterval: 1m\nmaxTraffic: 25%\nstepSize: 20%\n").unwrap();
+    let line = format!("plan --practice -f {}", path.display());
+    let text = run(home.path(), &line);
+    assert_eq!(text.code, Some(0), "{}", text.err);
+    for part in ["order-service   v41 → v42   canary", "weight 25 %, hold 1:00", "weight 0, at once", "WAY BACK"] {
+        assert!(text.out.contains(part), "{part}: {}", text.out);
+    }
+    let json: Value = serde_json::from_str(&run(home.path(), &format!("{line} --json")).out).unwrap();
+    assert_eq!(json["schema"], "flightdeck/1");
+    let steps = json["steps"].as_array().unwrap();
+    let weights: Vec<_> = steps.iter().filter(|step| step["kind"] == "set-weight").map(|step| step["weight"].as_f64().unwrap()).collect();
+    assert_eq!(weights, [5.0, 25.0, 100.0]);
+    for step in steps {
+        assert!(["kind", "regions", "reversible", "compensation"].iter().all(|key| !step[key].is_null()), "{step}");
+    }
+    assert_eq!(run(home.path(), "journal list").out, "no rollout has a log here yet\n");
+}
+
+#[test]
+fn a_bad_document_is_answered_with_all_that_is_wrong_and_3() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("d.yaml");
+    let line = format!("plan --practice -f {}", path.display());
+    let bad: [(&[u8], &str); 6] = [
+        (b"strategy: canary\nstepsize: 10%\ninitialTraffic: 120%\n", "d.yaml:3:17: initialTraffic: 120% is above 100%: write 100% or less"),
+        (b"strategy: canry\n", "did you mean canary?"),
+        (b"a: &a [x]\nb: *a\n", "an anchor"),
+        (b"strategy: \xff\xfe\n", "not UTF-8"),
+        (b"strategy: \x1b[31m\n", "control character"),
+        (b"", "nothing is written in it"),
+    ];
+    for (text, message) in bad {
+        fs::write(&path, text).unwrap();
+        let said = run(home.path(), &line);
+        assert_eq!(said.code, Some(3), "{}", said.err);
+        assert!(said.err.contains(message), "{message}: {}", said.err);
+        assert!(!said.err.contains('\x1b'));
+    }
+    fs::write(&path, "strategy: canary\nstepsize: 10%\ninitialTraffic: 120%\n").unwrap();
+    assert_eq!(run(home.path(), &line).err.lines().count(), 2);
+    let json: Value = serde_json::from_str(&run(home.path(), &format!("{line} --json")).out).unwrap();
+    assert_eq!((json["errors"].as_array().unwrap().len(), &json["error"]["cause"]), (2, &"unknown key stepsize".into()));
+    fs::write(&path, vec![b'['; 4 << 20]).unwrap();
+    assert!(run(home.path(), &line).err.contains("larger than 1 MiB"));
+    assert_eq!(run(home.path(), "plan --practice -f nowhere.yaml").code, Some(3));
+}
+
+#[test]
+fn a_wrong_option_is_a_matter_of_usage() {
+    let home = tempfile::tempdir().unwrap();
+    for (line, message) in [
+        ("deploy --practice --strategy canary --step-size 0%", "--step-size: stepSize: 0% never gets on: write 10%\n"),
+        (
+            "deploy --practice --strategy rolling --initial-traffic 1",
+            "--initial-traffic: unknown key initialTraffic: it belongs to canary\n",
+        ),
+        ("deploy --practice --duration 2h", "--duration: it belongs to ab-testing, which is not flown by this version: leave it out\n"),
+    ] {
+        let said = run(home.path(), line);
+        assert_eq!((said.code, said.err.as_str()), (Some(2), message), "{line}");
     }
 }
 
@@ -159,6 +226,31 @@ fn logs_are_listed_verified_and_exported() {
 }
 
 #[test]
+fn a_practice_flight_leaves_a_log_whose_chain_holds() {
+    let home = tempfile::tempdir().unwrap();
+    let flight =
+        run(home.path(), "deploy --practice --seed 7 --speed max --initial-traffic 50% --step-interval 1m --rollback-window 1m --json");
+    assert_eq!(flight.code, Some(0), "{}{}", flight.out, flight.err);
+    let last: Value = serde_json::from_str(flight.out.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["event"], &last["outcome"]), (&"finished".into(), &"promoted".into()));
+    let json: Value = serde_json::from_str(&run(home.path(), "journal verify --json").out).unwrap();
+    let [log] = json["rollouts"].as_array().unwrap().as_slice() else { panic!("{json}") };
+    assert_eq!((&log["rollout"], &log["holds"], &log["outcome"]), (&last["rollout"], &true.into(), &"promoted".into()));
+    assert_eq!(log["events"].as_u64().unwrap() as usize, flight.out.lines().count() - 1);
+}
+
+#[test]
+fn a_wrong_level_of_the_program_log_is_refused_and_a_place_that_takes_none_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    let wrong = said(flightdeck(home.path(), "rollback order").env("FLIGHTDECK_LOG", "a=b=c").output().unwrap());
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.err.starts_with("FLIGHTDECK_LOG: `a=b=c` is no level"), "{}", wrong.err);
+    fs::write(home.path().join("data"), "a file where the folder should be").unwrap();
+    let said = run(home.path(), "rollback order");
+    assert!(!said.err.contains("program log"), "{}", said.err);
+}
+
+#[test]
 fn a_broken_chain_is_told_with_its_line_and_ends_with_3() {
     let home = tempfile::tempdir().unwrap();
     let path = flown(home.path(), "rollouts", "order-1");
@@ -216,4 +308,28 @@ fn the_doctor_says_what_is_wrong_with_the_settings_and_ends_with_3() {
     let json: Value = serde_json::from_str(&run(home.path(), &format!("doctor --json --settings {}", path.display())).out).unwrap();
     let fails = json["findings"].as_array().unwrap().iter().filter(|finding| finding["state"] == "fails").count();
     assert_eq!(fails, 3);
+    fs::write(&path, "theme: nowhere\nkeys: { rolback: R }\n").unwrap();
+    let said = run(home.path(), &format!("doctor --settings {}", path.display()));
+    assert_eq!(said.code, Some(3), "{}", said.out);
+    assert!(said.out.contains("theme") && said.out.contains("rolback"), "{}", said.out);
+}
+
+#[test]
+fn the_doctor_says_which_clusters_do_not_answer_and_ends_with_5_where_one_is_needed() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("kubeconfig");
+    let text = "apiVersion: v1\nkind: Config\ncurrent-context: dead\n\
+                clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\nusers: [{name: u, user: {token: t}}]\n\
+                contexts: [{name: dead, context: {cluster: c, user: u}}]\n";
+    fs::write(&path, text).unwrap();
+    let said = run(home.path(), &format!("doctor --kubeconfig {}", path.display()));
+    assert_eq!(said.code, Some(5), "{}", said.out);
+    assert!(said.out.contains("opens") && said.out.contains("Connection refused"), "{}", said.out);
+    fs::write(&path, text.replace("current-context: dead\n", "")).unwrap();
+    let said = run(home.path(), &format!("doctor --kubeconfig {}", path.display()));
+    assert_eq!(said.code, Some(0), "nothing that would be opened needs it: {}", said.out);
+    let none = run(home.path(), "doctor");
+    assert_eq!(none.code, Some(0), "{}", none.out);
+    assert!(none.out.contains("flightdeck opens the practice fleet"), "{}", none.out);
+    assert_eq!(run(home.path(), "doctor --env production").code, Some(2));
 }

@@ -320,20 +320,25 @@ fn a_log_that_was_closed_can_be_opened_again_at_once() {
 }
 
 #[test]
-fn a_flight_that_begins_under_an_old_name_puts_the_old_log_away() {
+fn practice_begins_anew_each_time_waits_for_no_disk_and_leaves_a_log() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut on_disk, mut in_memory) = (FileStore::new(dir.path()), Memory::default());
-    for store in [&mut on_disk as &mut dyn Store, &mut in_memory] {
-        for n in 1..=3 {
-            store.begin(&id());
-            store.append(&id(), &few()[..n], true);
-            assert!(store.settle());
-            assert_eq!(store.recorded(&id()), Recorded { upto: n as u64, off: None });
-            assert_eq!(store.read(&id()).unwrap().events, few()[..n]);
-        }
+    for n in 1..=3 {
+        let mut store = FileStore::practice(dir.path());
+        assert_eq!((store.list().unwrap(), store.open(&id()).events), (vec![], vec![]));
+        store.append(&id(), &few()[..n], true);
+        assert!(store.recorded(&id()).upto >= n as u64);
+        drop(store);
+        let store = FileStore::new(dir.path());
         assert_eq!(store.list().unwrap(), [id()]);
+        assert_eq!(store.read(&id()).unwrap().events, few()[..n]);
     }
     assert_eq!(fs::read(dir.path().join("order-service-3f9k2m7q.old")).unwrap(), encoded(&few()[..2]));
+    fs::remove_dir_all(dir.path()).unwrap();
+    fs::write(dir.path(), "a file where the folder should be").unwrap();
+    let mut store = FileStore::practice(dir.path());
+    assert_eq!(store.open(&id()).events, []);
+    store.append(&id(), &few(), true);
+    assert_eq!(store.recorded(&id()).off, None);
 }
 
 #[test]

@@ -239,6 +239,8 @@ fn intervals_are_whole_adjacent_and_do_not_overlap_also_while_watched_closely() 
     }
     let spans: Vec<u64> = mine.iter().filter(|s| s.at > START).map(|s| s.span.0).take(9).collect();
     assert_eq!(spans, [500, 500, 500, 500, 500, 500, 1000, 500, 500]);
+    let others = deck.samples.iter().filter(|s| s.workload != id("us-east-1", "order-service") && s.at > START);
+    assert!(others.clone().count() > 100 && others.clone().all(|s| s.span == Span(1000)));
 }
 
 #[test]
@@ -251,8 +253,9 @@ fn requests_and_errors_of_a_quiet_fleet_are_those_of_the_layout() {
     assert!((240.0..250.0).contains(&requests), "{requests}");
     assert!((all[0].requests / 1200.0 / requests - 0.62).abs() < 0.01);
     let errors = all.iter().map(|c| c.errors).sum::<f64>() / all.iter().map(|c| c.requests).sum::<f64>();
-    // 0.28 % between bursts, and bursts add to it.
-    assert!((0.0026..0.0042).contains(&errors), "{errors}");
+    // Bursts and the version's own nature add a little to what the layout says.
+    let usual = Layout::reference().service("order-service").unwrap().errors;
+    assert!((0.9 * usual..1.5 * usual).contains(&errors), "{errors} of {usual}");
     let p99 = all[0].quantile(0.99).unwrap();
     assert!((125.0..155.0).contains(&p99), "{p99}");
 }
@@ -367,10 +370,13 @@ fn a_lost_region_is_silent_and_comes_back_whole() {
     let mut deck = Deck::new(6, vec![lost]);
     deck.run(Span::secs(10));
     deck.order("us-west-2", Aspect::Traffic, weight(10), 1, Way::Forward);
+    let health = Ask::Health { leg: "us-west-2".into(), revision: Some("v41".into()), path: "/health".into() };
+    deck.platform.ask(deck.now, &[question("us-west-2", health)]);
     deck.facts.clear();
     deck.run(Span::secs(45));
     let of_it = |f: &&Fact| match f {
         Fact::Sampled(s) => s.workload.region.as_str() == "us-west-2",
+        Fact::HealthSeen { workload, .. } => workload.region.as_str() == "us-west-2",
         Fact::WorkloadSeen(w) => w.id.region.as_str() == "us-west-2",
         Fact::Heard { region, .. } | Fact::LagSeen { region, .. } | Fact::Connected { region, .. } => region.as_str() == "us-west-2",
         _ => false,
@@ -387,6 +393,7 @@ fn a_lost_region_is_silent_and_comes_back_whole() {
     deck.run(Span::secs(20));
     let first = deck.facts.iter().position(|f| matches!(f, Fact::Connected { .. })).expect("connected again");
     assert_eq!(deck.facts[first..].iter().filter(|f| matches!(f, Fact::WorkloadSeen(_))).count(), 8);
+    assert!(deck.facts[first..].iter().any(|f| matches!(f, Fact::HealthSeen { well: 6, ill: 0, .. })));
     let next = deck.facts[first..].iter().find_map(|f| {
         if let Fact::Sampled(s) = f
             && of_it(&f)
@@ -481,6 +488,30 @@ fn health_is_asked_every_two_to_three_seconds_for_as_long_as_it_is_asked() {
     assert!(seen.windows(2).all(|w| (2000..=3100).contains(&w[1].0.since(w[0].0).0)));
     assert!(seen.iter().all(|(at, well, ill)| (*well, *ill) == if *at < START + Span::mins(1) { (3, 0) } else { (0, 3) }));
     assert!(seen.len() > 20 && seen.iter().all(|s| s.0 <= until));
+}
+
+#[test]
+fn pods_that_start_are_not_asked_for_their_health() {
+    let mut deck = Deck::new(2, Vec::new());
+    let ask = Ask::Health { leg: "us-east-1".into(), revision: Some("v42".into()), path: "/health".into() };
+    deck.order("us-east-1", Aspect::NewReplicas, Want::Replicas { pods: 5 }, 1, Way::Forward);
+    deck.run_in_steps(Span(500), Span(100));
+    deck.platform.ask(deck.now, &[question("us-east-1", ask)]);
+    deck.run(Span::secs(20));
+    let seen: Vec<(u32, u32)> =
+        deck.facts.iter().filter_map(|f| if let Fact::HealthSeen { well, ill, .. } = f { Some((*well, *ill)) } else { None }).collect();
+    assert!(seen.iter().all(|(well, ill)| *well > 0 && *ill == 0), "{seen:?}");
+    assert_eq!(seen.last(), Some(&(5, 0)));
+}
+
+#[test]
+fn a_capacity_hole_takes_pods_of_the_old_version_and_never_of_the_one_that_replaced_it() {
+    let hole = Fault::OldPods { service: "order-service".into(), left: Percent::whole(40) };
+    let mut deck = Deck::new(2, vec![incident(When::At(START + Span::mins(3)), hole)]);
+    deck.order("us-west-2", Aspect::Template, roll(true, 100), 1, Way::Forward);
+    deck.run(Span::mins(4));
+    assert_eq!(deck.ready("us-west-2", "v42"), 6);
+    assert_eq!(deck.ready("us-east-1", "v41"), 8);
 }
 
 #[test]

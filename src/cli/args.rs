@@ -31,6 +31,9 @@ pub struct CockpitArgs {
     /// The real one.
     #[command(flatten)]
     pub fleet: FleetArgs,
+    /// What happens in practice: a scenario's name or file
+    #[arg(long, value_name = "NAME|FILE", requires = "practice")]
+    pub scenario: Option<String>,
     /// Change nothing, whatever is pressed
     #[arg(long)]
     pub readonly: bool,
@@ -318,7 +321,10 @@ pub enum JournalCommand {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use crate::tui::glyphs::GlyphSet;
+    use crate::tui::theme::ColorChoice;
+    use clap::builder::PossibleValue;
+    use clap::{CommandFactory, ValueEnum};
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(line.split_whitespace())
@@ -327,6 +333,14 @@ mod tests {
     #[test]
     fn the_definition_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_words_for_glyphs_and_colours_are_those_that_the_screen_knows() {
+        let glyphs: Vec<_> = GlyphSet::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
+        let colors: Vec<_> = ColorChoice::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
+        assert!(glyphs.iter().map(PossibleValue::get_name).eq(GLYPHS));
+        assert!(colors.iter().map(PossibleValue::get_name).eq(COLORS));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::args::{DeployArgs, Speed};
 use super::{Done, SCHEMA, document, flight, print};
-use crate::cockpit::{Clock, Intent, Sign, World, words};
+use crate::cockpit::{Intent, Sign, World, words};
 use crate::rollout::{By, Event, Mood, Phase, Verb};
 use crate::strategy::{Document, Plan, compile};
 use crate::units::{Kind, Place, RolloutId, Span, Time, Trouble, Version};
@@ -16,19 +16,18 @@ const PATIENCE: Span = Span::mins(30);
 
 /// Runs the command.
 pub fn run(args: &DeployArgs) -> Done {
-    let practice = &args.practice;
-    if practice.practice {
-        let incidents = super::scenario::incidents(args.scenario.as_deref())?;
-        let mut world = flight::practice(practice, incidents, false);
+    if args.practice.practice {
+        let scenario = super::scenario::find(args.scenario.as_deref(), args.practice.seed)?;
+        let mut world = flight::practice(&scenario, false);
         let id = launch(&mut world, args, true)?;
         let mut report = Report::new(args.json, id.clone());
-        return match practice.speed {
-            Some(Speed::Times(times)) => super::paced(async { drive(&mut world, &id, &mut report, Some(times)).await }),
-            Some(Speed::Max) | None => super::paced(async { drive(&mut world, &id, &mut report, None).await }),
+        let speed = match args.practice.speed {
+            Some(Speed::Times(times)) => Some(times),
+            Some(Speed::Max) | None => None,
         };
+        return super::paced(drive(&mut world, &id, &mut report, speed));
     }
-    super::real::with_world(&args.fleet, false, async |world| {
-        super::real::heard(world).await;
+    flight::with_real(&args.fleet, false, async |world| {
         let id = launch(world, args, args.yes)?;
         let mut report = Report::new(args.json, id.clone());
         drive(world, &id, &mut report, Some(1.0)).await
@@ -136,7 +135,7 @@ fn mark(sign: Sign) -> &'static str {
 
 /// Drives a rollout to its end. Without a speed: in lockstep, as fast as it can.
 async fn drive(world: &mut World, id: &RolloutId, report: &mut Report, speed: Option<f64>) -> Done {
-    let mut clock = Clock::new(world.now(), speed.unwrap_or(0.0));
+    let clock = flight::clock(world, speed.unwrap_or(0.0));
     let mut signals = super::Signals::start()?;
     loop {
         report.tell(world)?;
@@ -172,10 +171,7 @@ async fn drive(world: &mut World, id: &RolloutId, report: &mut Report, speed: Op
                     () = world.ready() => {}
                     () = super::sleep(next) => {}
                 }
-                if !world.practice() {
-                    clock = Clock::new(super::real::now(), 1.0);
-                }
-                world.step(clock.now());
+                world.run_until(if world.practice() { clock.now() } else { flight::now() });
             }
         }
     }
@@ -231,19 +227,9 @@ fn finish(world: &mut World, id: &RolloutId, report: &mut Report, code: u8) -> D
         let text = match code {
             0 => format!("promoted: {} is on {to}", view.status.service),
             10 => format!("rolled back: {} is back on {from}{back}", view.status.service),
-            _ => format!("held at {}: {}", view.status.want, why(&view.status.mood)),
+            _ => format!("held at {}: {}", view.status.want, super::verb::words(&view.status.mood)),
         };
         print(&format!("{text}   {} requests on {to}, {} failed\n", requests.round(), failed.round()))?;
     }
     Ok(code)
-}
-
-fn why(mood: &Mood) -> String {
-    match mood {
-        Mood::Held { cause, .. } | Mood::Stuck { cause, .. } | Mood::Unclear { cause } | Mood::Waits { cause } => cause.clone(),
-        Mood::NotProven { missing } => format!("moved, not proven: {missing}"),
-        Mood::Superseded => "somebody else drives it".into(),
-        Mood::Aborted => "aborted".into(),
-        _ => "it goes on when somebody drives it".into(),
-    }
 }

@@ -1,49 +1,133 @@
 //! The worlds that commands fly in: the practice fleet, and real ones.
 
-use super::args::{FleetArgs, PracticeArgs};
-use crate::cockpit::{FleetSpec, Ids, RegionSpec, World};
+use super::args::FleetArgs;
+use super::{Done, folders, settings};
+use crate::cockpit::{Clock, FleetSpec, Ids, RegionSpec, World};
 use crate::fleet::Protection;
-use crate::journal::Memory;
+use crate::journal::{FileStore, Memory, SeenHealthy, Store};
 use crate::platform::Simulator;
-use crate::settings::FleetSettings;
-use crate::simulator::{Fleet, Incident, Layout, START};
-use crate::units::{Person, Span};
+use crate::platform::kubernetes::{self, Contexts, KubernetesPlatform};
+use crate::practice::Scenario;
+use crate::settings::{Destination, FleetSettings, choose};
+use crate::simulator::START;
+use crate::units::{Kind, Person, Place, Span, Time, Trouble};
+use std::time::{Duration, Instant};
 
 /// What runs when nobody names a seed.
 pub const SEED: u64 = 42;
+/// How long a command waits for regions that do not answer.
+const HEARD: Duration = Duration::from_secs(10);
 
-/// The practice fleet, with ten minutes of past. Its logs are kept in memory: a simulated fleet does not outlive its process.
-pub fn practice(args: &PracticeArgs, incidents: Vec<Incident>, readonly: bool) -> World {
-    let seed = args.seed.unwrap_or(SEED);
-    let layout = Layout::reference();
-    let regions = layout.regions.iter().map(|r| RegionSpec { name: r.name.clone(), role: Some(r.role) }).collect();
+/// The practice fleet, with its past. Its logs stay to be read; nothing goes on from them, since a simulated fleet does not
+/// outlive its process.
+pub fn practice(scenario: &Scenario, readonly: bool) -> World {
+    let regions = scenario.layout.regions.iter().map(|r| RegionSpec { name: r.name.clone(), role: Some(r.role) }).collect();
     let spec = FleetSpec { name: "practice".into(), practice: true, protection: Protection::Open, readonly, grace: Span::ZERO, regions };
-    let begins = START - layout.warm_up;
-    let platform = Simulator::new(Fleet::new(seed, layout, incidents));
-    let mut world = World::new(spec, Box::new(platform), Box::new(Memory::default()), None, Ids::seeded(seed), begins);
+    let begins = START - scenario.layout.warm_up;
+    let platform = Box::new(Simulator::new(scenario.fleet()));
+    let store: Box<dyn Store> = match folders() {
+        Ok(folders) => Box::new(FileStore::practice(folders.practice())),
+        Err(_) => Box::new(Memory::default()),
+    };
+    let mut world = World::new(spec, platform, store, None, Ids::seeded(scenario.seed), begins);
     world.step(START);
     world
 }
 
-/// Who presses the keys here: `USER@HOST`, as the log and the other flightdecks name them.
-pub fn person() -> Person {
-    let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).filter(|u| !u.is_empty());
-    Person::new(crate::units::clean(&user.unwrap_or_else(|| "somebody".into()), 40))
+/// Where a command flies, by the settings, the command line and the kubeconfig.
+pub enum Where {
+    /// On the simulator.
+    Practice,
+    /// On real clusters.
+    Real(Box<FleetSettings>, Box<Contexts>),
 }
 
-/// A configured fleet as the cockpit knows it.
-pub fn spec(fleet: &FleetSettings, readonly: bool) -> FleetSpec {
-    FleetSpec {
+/// Decides where to fly.
+pub fn destination(args: &FleetArgs, practice: bool) -> Result<Where, Vec<Trouble>> {
+    if practice {
+        return Ok(Where::Practice);
+    }
+    let folders = folders().map_err(|t| vec![t])?;
+    let settings = settings(args, &folders)?;
+    let contexts = Contexts::read(args.kubeconfig.as_deref());
+    let current = contexts.as_ref().ok().and_then(Contexts::current);
+    match choose(&settings, &args.asked(false), current.as_deref()).map_err(|t| vec![t])? {
+        Destination::Practice => match contexts {
+            // Only where nothing points at a cluster at all is practice what was meant.
+            Err(t) if args.kubeconfig.is_some() || t.kind != Kind::Usage => Err(vec![t]),
+            _ => Ok(Where::Practice),
+        },
+        Destination::Real(fleet) => Ok(Where::Real(Box::new(fleet), Box::new(contexts.map_err(|t| vec![t])?))),
+    }
+}
+
+/// A world over real clusters: it begins to connect, and waits for nothing.
+pub fn real(fleet: &FleetSettings, contexts: Contexts, readonly: bool) -> Result<World, Vec<Trouble>> {
+    let one = |t| vec![t];
+    let folders = folders().map_err(one)?;
+    let spec = FleetSpec {
         name: fleet.name.as_str().into(),
         practice: false,
         protection: fleet.protection,
         readonly,
         grace: fleet.grace,
         regions: fleet.regions.iter().map(|r| RegionSpec { name: r.name.clone(), role: Some(r.role) }).collect(),
+    };
+    let regions: Vec<kubernetes::RegionSpec> = fleet
+        .regions
+        .iter()
+        .map(|r| kubernetes::RegionSpec { name: r.name.clone(), context: r.context.clone(), namespaces: r.namespaces.clone() })
+        .collect();
+    let platform = KubernetesPlatform::start(contexts, &regions).map_err(one)?;
+    let (healthy, trouble) = SeenHealthy::open(folders.healthy());
+    if let Some(trouble) = trouble {
+        tracing::warn!(%trouble, "what was seen healthy is not known");
+    }
+    let store = FileStore::new(folders.rollouts());
+    Ok(World::new(spec, Box::new(platform), Box::new(store), Some(healthy), Ids::fresh(), now()))
+}
+
+/// Opens the real fleet that is asked for, waits until its regions were heard, and lets a command work with it.
+pub fn with_real(args: &FleetArgs, readonly: bool, work: impl AsyncFnOnce(&mut World) -> Done) -> Done {
+    super::paced(async {
+        match destination(args, false)? {
+            Where::Practice => {
+                let remedy = "name one with --context, --env or --kubeconfig; `deploy --practice` flies the simulated one";
+                Err(vec![Trouble::new(Kind::Usage, Place::named("fleet"), "there is no cluster here", remedy)])
+            }
+            Where::Real(fleet, contexts) => {
+                let mut world = real(&fleet, *contexts, readonly)?;
+                heard(&mut world).await;
+                work(&mut world).await
+            }
+        }
+    })
+}
+
+/// Waits until every region has answered, or failed to.
+pub async fn heard(world: &mut World) {
+    let end = Instant::now() + HEARD;
+    while !world.heard_all() {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() || tokio::time::timeout(left, world.ready()).await.is_err() {
+            return;
+        }
+        world.step(now());
     }
 }
 
-/// Whether anything on the command line names a real fleet.
-pub fn names_a_fleet(args: &FleetArgs) -> bool {
-    args.env.is_some() || args.context.is_some() || args.kubeconfig.is_some()
+/// The time now: the one place where a clock is read for a real fleet.
+pub fn now() -> Time {
+    Time(jiff::Timestamp::now().as_millisecond())
+}
+
+/// The clock of a world: real time, or the simulator's at a speed.
+pub fn clock(world: &World, speed: f64) -> Clock {
+    if world.practice() { Clock::new(world.now(), speed) } else { Clock::new(now(), 1.0) }
+}
+
+/// Who presses the keys here, as the log names them.
+pub fn person() -> Person {
+    let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).filter(|u| !u.is_empty());
+    Person::new(crate::units::clean(&user.unwrap_or_else(|| "somebody".into()), 40))
 }

@@ -3,6 +3,7 @@
 //! Decides nothing about rollouts. Known weakness: a message of clap's own (a wrong option) is in clap's words.
 
 pub mod args;
+pub mod cockpit;
 pub mod completions;
 pub mod deploy;
 pub mod doctor;
@@ -10,13 +11,15 @@ pub mod document;
 pub mod flight;
 pub mod journal;
 pub mod man;
-pub mod real;
+pub mod plan;
 pub mod scenario;
+pub mod status;
 pub mod strategies;
+pub mod verb;
 
 pub use args::{Cli, Command};
 
-use crate::settings::{self, Folders, Settings};
+use crate::settings::{self, Folders, ProgramLog, Settings};
 use crate::units::{Kind, Place, Trouble};
 use args::FleetArgs;
 use serde::Serialize;
@@ -71,6 +74,16 @@ pub fn settings(args: &FleetArgs, folders: &Folders) -> Result<Settings, Vec<Tro
 fn settings_path(args: &FleetArgs, folders: &Folders) -> (PathBuf, bool) {
     let named = args.settings.clone().or_else(|| variable("FLIGHTDECK_SETTINGS"));
     named.map_or_else(|| (folders.settings(), false), |path| (path, true))
+}
+
+/// Starts the program's own log. That it has no place to be is no reason not to fly (`doctor` says so); a wrong level is one.
+pub fn program_log() -> Result<Option<ProgramLog>, Trouble> {
+    let level = std::env::var("FLIGHTDECK_LOG").ok();
+    match settings::start_program_log(&folders()?.state, level.as_deref()) {
+        Ok(log) => Ok(Some(log)),
+        Err(trouble) if trouble.kind == Kind::Usage => Err(trouble),
+        Err(_) => Ok(None),
+    }
 }
 
 fn variable(name: &str) -> Option<PathBuf> {

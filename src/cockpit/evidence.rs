@@ -75,7 +75,7 @@ impl World {
         let plan = flown.engine.plan().clone();
         for leg in &plan.legs {
             let Some(flown) = self.flown.get(id) else { return };
-            if !flown.engine.weight_since(&leg.id).is_some_and(|(w, _)| w > Percent::ZERO) {
+            if flown.engine.weight_since(&leg.id).is_none_or(|(w, _)| w == Percent::ZERO) {
                 continue;
             }
             let every = plan.rules.check_interval.0.max(1) as i64;
@@ -139,7 +139,7 @@ impl World {
             old.add(&known.sums.0);
             new.add(&known.sums.1);
         }
-        let measured = old.requests > 0.0 || new.requests > 0.0;
+        let measured = plan.legs.iter().any(|l| self.rows.get(&l.workload).is_some_and(|r| r.track.upto().is_some()));
         let some = |c: &Counts| (c.requests > 0.0).then(|| c.clone());
         let limits = thresholds(&plan.rules.limits);
         let total = check(some(&old).as_ref(), some(&new).as_ref(), &limits, f64::from(plan.rules.least_requests));

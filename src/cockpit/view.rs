@@ -66,8 +66,10 @@ impl World {
             let revision = self.new_revision(engine, leg);
             let from = self.now - engine.plan().rules.window;
             let from = self.evidence(id, &leg.id).and_then(|e| e.since).map_or(from, |s| s.max(from));
-            let of = |r| row.map(|row| row.track.between(r, from, self.now)).unwrap_or_default();
-            let (o, n) = (of(&leg.old), revision.as_ref().map(of).unwrap_or_default());
+            let of = |r, from| row.map(|row| row.track.between(r, from, self.now)).unwrap_or_default();
+            // Since its traffic was taken away the new side is idle, whatever it did before.
+            let since = engine.weight_since(&leg.id).filter(|(w, _)| *w == Percent::ZERO).map_or(from, |(_, at)| at.max(from));
+            let (o, n) = (of(&leg.old, from), revision.as_ref().map(|r| of(r, since)).unwrap_or_default());
             old.add(&o.0);
             new.add(&n.0);
             span = span.max(o.1).max(n.1);

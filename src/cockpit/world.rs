@@ -6,7 +6,7 @@ use super::snapshot::{Note, Sign};
 use crate::fleet::{Protection, Role, Way};
 use crate::journal::{SeenHealthy, Store};
 use crate::platform::{Order, Platform, Question};
-use crate::rollout::{Event, Input, Phase, Rollout, Verb, Want, Wish, WishKey, watch};
+use crate::rollout::{Event, Input, Phase, RECENT, Rollout, Verb, Want, Wish, WishKey, watch};
 use crate::strategy::Plan;
 use crate::units::{Kind, LegId, Percent, Person, Place, Region, RolloutId, Service, Span, Term, Time, Trouble, Version, WorkloadId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -236,7 +236,9 @@ impl World {
     /// When time alone can lead on.
     pub fn poll_timeout(&self) -> Option<Time> {
         let flown = self.flown.values().filter(|f| !f.engine.ended());
-        let times = flown.flat_map(|f| f.engine.poll_timeout(self.now).into_iter().chain(f.evidence.values().filter_map(|e| e.next_check)));
+        // A check that is past was not made because nothing asked for it: it leads nowhere.
+        let checks = |f: &'_ Flown| f.evidence.values().filter_map(|e| e.next_check).filter(|at| *at > self.now).min();
+        let times = flown.flat_map(|f| f.engine.poll_timeout(self.now).into_iter().chain(checks(f)));
         times.chain(self.platform.poll_timeout()).min()
     }
 
@@ -278,7 +280,7 @@ impl World {
         if let Some(other) = flying {
             return refuse(format!("{} is in flight", other.engine.id()), "finish it or take it back first");
         }
-        if let Some(other) = self.watched.get(&plan.service) {
+        if let Some(other) = self.watched.get(&plan.service).filter(|w| !w.is_through()) {
             return refuse(
                 format!("{} is being updated by somebody else to {}", plan.service, other.plan().to),
                 "wait for it, or take it back with R",
@@ -309,7 +311,7 @@ impl World {
         let mut flown = Flown::new(engine);
         super::news::tell(&mut flown, &first);
         self.flown.insert(id.clone(), flown);
-        self.store.append(&id, &[first.clone()], true);
+        self.store.append(&id, std::slice::from_ref(&first), true);
         self.fresh(&id, first);
         self.remember_rates(&id);
         self.forget_ended();
@@ -480,46 +482,41 @@ impl World {
         }
     }
 
-    /// Derives again what others move, for the services whose rows changed.
+    /// Derives again what others move, for the services whose rows changed, and those whose update was through long enough.
     fn watch_others(&mut self) {
+        let old = |r: &Rollout| r.is_through() && self.now.since(r.began()) >= RECENT;
+        self.watch_again.extend(self.watched.iter().filter(|(_, r)| old(r)).map(|(s, _)| s.clone()));
         for service in std::mem::take(&mut self.watch_again) {
-            let ours = self.flown.values().any(|f| f.engine.plan().service == service && !f.engine.settled());
             let rows: Vec<_> = self.rows.values().map(|r| &r.workload).filter(|w| w.service == service).collect();
-            match watch(&rows).filter(|_| !ours) {
-                Some(found) => {
-                    let news = self.watched.get(&service).is_none_or(|w| w.id() != found.id());
-                    if news {
-                        let by = rows.iter().find_map(|r| r.changed_by.clone());
-                        let text = format!("{} moves to {}", service.name, found.plan().to);
-                        let aside = by.map(|b| format!("by {b}")).unwrap_or_default();
-                        self.notes.push_front(Note {
-                            at: self.now,
-                            sign: Sign::Moves,
-                            subject: service.name.clone(),
-                            text,
-                            aside,
-                            rollout: Some(found.id().clone()),
-                        });
-                        self.notes.truncate(MOST_NOTES);
-                    }
-                    self.watched.insert(service, found);
-                }
-                None => {
-                    if let Some(gone) = self.watched.remove(&service).filter(|_| !ours) {
-                        let text = format!("{} is on {}", service.name, gone.plan().to);
-                        self.notes.push_front(Note {
-                            at: self.now,
-                            sign: Sign::Done,
-                            subject: service.name.clone(),
-                            text,
-                            aside: String::new(),
-                            rollout: None,
-                        });
-                        self.notes.truncate(MOST_NOTES);
-                    }
-                }
+            let found = watch(&rows, self.now).filter(|found| !self.is_ours(&service, found));
+            let by = rows.iter().find_map(|r| r.changed_by.clone()).map(|b| format!("by {b}")).unwrap_or_default();
+            let before = self.watched.get(&service);
+            let through = |r: &Rollout| (Sign::Done, format!("is on {}", r.plan().to), String::new());
+            let news = match (&found, before) {
+                (Some(new), Some(old)) if new.id() == old.id() => (new.is_through() && !old.is_through()).then(|| through(new)),
+                (Some(new), _) if new.is_through() => None,
+                (Some(new), _) => Some((Sign::Moves, format!("moves to {}", new.plan().to), by)),
+                (None, Some(old)) if !old.is_through() && !self.is_ours(&service, old) => Some(through(old)),
+                (None, _) => None,
+            };
+            if let Some((sign, text, aside)) = news {
+                let rollout = found.as_ref().map(|f| f.id().clone());
+                self.notes.push_front(Note { at: self.now, sign, subject: service.name.clone(), text, aside, rollout });
+                self.notes.truncate(MOST_NOTES);
             }
+            match found {
+                Some(found) => self.watched.insert(service, found),
+                None => self.watched.remove(&service),
+            };
         }
+    }
+
+    /// Whether an update that was derived from the cluster is one of ours, moving or ended a short time ago.
+    fn is_ours(&self, service: &Service, found: &Rollout) -> bool {
+        self.flown.values().filter(|f| f.engine.plan().service == *service).any(|f| {
+            let moves = !f.engine.settled() && f.engine.phase() != Phase::Superseded;
+            moves || (found.is_through() && self.now.since(f.engine.last_at()) < RECENT)
+        })
     }
 
     /// How a rollout's log is kept: why not, where it is not.
@@ -529,6 +526,18 @@ impl World {
             return None;
         }
         self.store.recorded(id).off
+    }
+
+    /// Whether another flightdeck of this machine has a rollout's log: who may not be passed over.
+    pub fn held_elsewhere(&self, id: &RolloutId) -> Option<String> {
+        self.not_recorded(id)
+    }
+
+    /// Whether everything that a rollout asks for now is what is seen.
+    pub fn nothing_open(&self, id: &RolloutId) -> bool {
+        let Some(flown) = self.flown.get(id) else { return true };
+        let sent = |wish: &Wish| flown.sent.get(&wish.key).is_some_and(|(last, at)| last == wish && self.now.since(*at) >= Span::secs(1));
+        flown.engine.wishes().iter().all(sent)
     }
 
     /// Writes what is still to be written, 5 s at most.

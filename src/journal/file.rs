@@ -27,6 +27,8 @@ const SEEN_PIECE: usize = 16 << 10;
 /// A folder of logs.
 pub struct FileStore {
     dir: PathBuf,
+    /// Nothing of before counts, and nothing waits for the disk.
+    practice: bool,
     open: BTreeMap<RolloutId, Front>,
     jobs: Option<SyncSender<Job>>,
     woken: Arc<Notify>,
@@ -83,12 +85,23 @@ fn words(e: &io::Error) -> String {
 impl FileStore {
     /// The logs in `dir`, which is made when the first log is.
     pub fn new(dir: impl Into<PathBuf>) -> FileStore {
+        FileStore::start(dir.into(), false)
+    }
+
+    /// The logs of practice in `dir`. A simulated fleet does not outlive its process, and its ids come again with their seed: an
+    /// older log of the same name is put away, nothing is there to go on with, and an event counts as kept at once, since
+    /// nothing in practice may depend on a disk.
+    pub fn practice(dir: impl Into<PathBuf>) -> FileStore {
+        FileStore::start(dir.into(), true)
+    }
+
+    fn start(dir: PathBuf, practice: bool) -> FileStore {
         let (jobs, todo) = sync_channel(MOST_JOBS);
         let woken = Arc::new(Notify::new());
         let wake = Arc::clone(&woken);
         let writer = thread::Builder::new().name("journal".into()).spawn(move || write_all(&todo, &wake));
         // Without the thread its end of the channel is gone, and every log says that it is off.
-        FileStore { dir: dir.into(), open: BTreeMap::new(), jobs: Some(jobs), woken, writer: writer.ok() }
+        FileStore { dir, practice, open: BTreeMap::new(), jobs: Some(jobs), woken, writer: writer.ok() }
     }
 
     /// What was seen of a rollout, oldest first; nothing when nobody kept it.
@@ -112,7 +125,7 @@ impl FileStore {
         Ok(self.dir.join(format!("{id}.{ending}")))
     }
 
-    /// Opens and locks a log, or says why it cannot be written. `fresh`: what is there is put away.
+    /// Opens and locks a log, or says why it cannot be written. `fresh`: what is there is put away first.
     fn take(&self, rollout: &RolloutId, fresh: bool) -> Result<(Log, Back), String> {
         let path = self.path(rollout, "log").map_err(|t| t.cause)?;
         make_dir(&self.dir).map_err(|e| format!("{}: {}", self.dir.display(), words(&e)))?;
@@ -143,28 +156,6 @@ impl FileStore {
         Ok((log, Back { file, path, len, new, unwritten: Vec::new(), given_up: false, upto, sync: false, recorded }))
     }
 
-    fn enter(&mut self, rollout: &RolloutId, fresh: bool) -> Log {
-        self.close(rollout);
-        let (log, recorded, off) = match self.take(rollout, fresh) {
-            Ok((log, back)) => {
-                let recorded = Arc::clone(&back.recorded);
-                let off = self.send(Job::Open(rollout.clone(), Box::new(back))).err();
-                (log, recorded, off)
-            }
-            Err(why) => {
-                let log = self.read(rollout).unwrap_or_else(|_| Log::empty(rollout));
-                let recorded = Recorded { upto: log.chain.seq, off: None };
-                (log, Arc::new(Mutex::new(recorded)), Some(why))
-            }
-        };
-        if let Some(why) = &off {
-            tracing::warn!(%rollout, why, "not recorded");
-        }
-        let front = Front { chain: log.chain.clone(), off, recorded, seen: Vec::new(), newest: Time(0) };
-        self.open.insert(rollout.clone(), front);
-        log
-    }
-
     fn settled(&self) -> bool {
         let (done, waits) = sync_channel(1);
         self.send(Job::Settle(done)).is_ok() && waits.recv_timeout(Duration::from_secs(5)).is_ok()
@@ -181,6 +172,9 @@ impl FileStore {
 
 impl Store for FileStore {
     fn list(&self) -> Result<Vec<RolloutId>, Trouble> {
+        if self.practice {
+            return Ok(Vec::new());
+        }
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -199,11 +193,25 @@ impl Store for FileStore {
     }
 
     fn open(&mut self, rollout: &RolloutId) -> Log {
-        self.enter(rollout, false)
-    }
-
-    fn begin(&mut self, rollout: &RolloutId) {
-        self.enter(rollout, true);
+        self.close(rollout);
+        let (log, recorded, off) = match self.take(rollout, self.practice) {
+            Ok((log, back)) => {
+                let recorded = Arc::clone(&back.recorded);
+                let off = self.send(Job::Open(rollout.clone(), Box::new(back))).err();
+                (log, recorded, off)
+            }
+            Err(why) => {
+                let log = if self.practice { None } else { self.read(rollout).ok() }.unwrap_or_else(|| Log::empty(rollout));
+                let recorded = Recorded { upto: log.chain.seq, off: None };
+                (log, Arc::new(Mutex::new(recorded)), Some(why))
+            }
+        };
+        if let Some(why) = &off {
+            tracing::warn!(%rollout, why, "not recorded");
+        }
+        let front = Front { chain: log.chain.clone(), off, recorded, seen: Vec::new(), newest: Time(0) };
+        self.open.insert(rollout.clone(), front);
+        log
     }
 
     fn append(&mut self, rollout: &RolloutId, events: &[Event], sync: bool) {
@@ -211,6 +219,7 @@ impl Store for FileStore {
         let mut lines = Vec::new();
         let encoded = events.iter().try_for_each(|event| encode(&mut front.chain, rollout, event, &mut lines));
         let upto = front.chain.seq;
+        let sync = sync && !self.practice;
         let sent = if lines.is_empty() { Ok(()) } else { self.send(Job::Append { rollout: rollout.clone(), lines, upto, sync }) };
         if let Err(why) = encoded.map_err(|t| t.cause).and(sent)
             && let Some(front) = self.open.get_mut(rollout)
@@ -223,6 +232,9 @@ impl Store for FileStore {
     fn recorded(&self, rollout: &RolloutId) -> Recorded {
         let open = self.open.get(rollout);
         let Some(front) = open else { return Recorded { upto: 0, off: Some("the log is not open".into()) } };
+        if self.practice {
+            return Recorded { upto: u64::MAX, off: None };
+        }
         let Recorded { upto, off } = lock(&front.recorded).clone();
         Recorded { upto, off: front.off.clone().or(off) }
     }

@@ -42,11 +42,6 @@ impl Store for Memory {
         log
     }
 
-    fn begin(&mut self, rollout: &RolloutId) {
-        self.logs.retain(|(id, _)| id != rollout);
-        self.open(rollout);
-    }
-
     fn append(&mut self, rollout: &RolloutId, events: &[Event], _sync: bool) {
         let Some((_, chain, recorded)) = self.open.iter_mut().find(|(id, ..)| id == rollout) else { return };
         let Some((_, bytes)) = self.logs.iter_mut().find(|(id, _)| id == rollout) else {

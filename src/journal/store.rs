@@ -14,7 +14,7 @@ pub struct Recorded {
     pub off: Option<String>,
 }
 
-/// A place where logs are kept. Only `open`, `begin`, `read`, `list` and `settle` may wait for a disk.
+/// A place where logs are kept. Only `open`, `read`, `list` and `settle` may wait for a disk.
 pub trait Store: Send {
     /// All rollouts that have a log here, by name.
     fn list(&self) -> Result<Vec<RolloutId>, Trouble>;
@@ -25,9 +25,6 @@ pub trait Store: Send {
     /// Reads a log, makes a new one when there is none, repairs a torn last line, and takes it for writing. Where that cannot
     /// be (no place, another flightdeck writes it, a fault in it) the log is what could be read, and `recorded` says why.
     fn open(&mut self, rollout: &RolloutId) -> Log;
-
-    /// Opens a new log. One that has this name already is put away: the ids of practice come again with their seed.
-    fn begin(&mut self, rollout: &RolloutId);
 
     /// Appends events to an open log, in order and at once; `sync`: they count as kept only when the disk has them.
     /// Forward wishes wait until `recorded` has reached the last of them; a rollback waits for nothing.

@@ -3,6 +3,7 @@
 //! Never decides: it carries wishes out, answers asks with facts, and tells what it saw. Known weakness: a wish that was
 //! dropped for a newer one may still land; the fence on the traffic object is what refuses it.
 
+pub mod kubernetes;
 mod simulator;
 
 pub use simulator::Simulator;

@@ -17,6 +17,7 @@ impl Rollout {
     pub(super) fn mood(&self, seen: &Observed, now: Time) -> Mood {
         match self.state.phase {
             Phase::Promoted => return Mood::Promoted,
+            Phase::Watched if self.is_through() => return Mood::Promoted,
             Phase::RolledBack => return Mood::Back,
             Phase::Back => return self.mood_of_end(seen, now),
             Phase::Aborted => return Mood::Aborted,

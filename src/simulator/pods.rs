@@ -9,7 +9,7 @@ use crate::units::{Span, Time};
 /// Starts that fail once by chance.
 const FAILED_STARTS: f64 = 0.01;
 /// A ready pod dies by chance this often.
-const LIFE: Span = Span::mins(100 * 60);
+const LIFE: Span = Span::mins(1000 * 60);
 /// How long requests still go to a removed pod that does not wait for them.
 const HOLE: Span = Span(1000);
 
@@ -77,6 +77,11 @@ impl Pods {
     pub fn available(&self, now: Time, habits: &Habits) -> u32 {
         let counts = |p: &&Pod| matches!(p.phase, Phase::Ready { since, .. } if since + habits.min_ready <= now);
         self.pods.iter().filter(counts).count() as u32
+    }
+    /// Pods that start for the first time: nobody can say yet whether they are well.
+    pub fn begin(&self) -> u32 {
+        let begins = |p: &&Pod| matches!(p.phase, Phase::Starting { .. }) && p.ill_since.is_none();
+        self.pods.iter().filter(begins).count() as u32
     }
     /// Removed pods that still get requests.
     pub fn holes(&self) -> u32 {

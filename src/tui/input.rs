@@ -195,6 +195,12 @@ fn sort(events: Vec<Event>, in_paste: bool) -> Vec<Input> {
     rest
 }
 
+/// Esc and a letter in one read look like alt and the letter. Where nobody bound that they are two keys: `Esc R` on a slow line must arrive.
+pub fn esc_and_letter(key: KeyEvent) -> Option<[KeyEvent; 2]> {
+    let alt = key.modifiers.contains(KeyModifiers::ALT) && matches!(key.code, KeyCode::Char(_));
+    alt.then(|| [KeyCode::Esc.into(), KeyEvent { modifiers: key.modifiers.difference(KeyModifiers::ALT), ..key }])
+}
+
 /// An event by itself.
 fn plain(event: Event) -> Option<Input> {
     match event {
@@ -263,6 +269,15 @@ mod tests {
         late.push(alt('\\'));
         assert_eq!(sort(late, false), []);
         assert_eq!(sort(vec![alt(']')], false), [Input::Key(KeyEvent::new(KeyCode::Char(']'), KeyModifiers::ALT))]);
+    }
+
+    #[test]
+    fn esc_and_a_letter_in_one_read_are_two_keys() {
+        let alt = |code| KeyEvent::new(code, KeyModifiers::ALT | KeyModifiers::SHIFT);
+        let letter = KeyEvent::new(KeyCode::Char('R'), KeyModifiers::SHIFT);
+        assert_eq!(esc_and_letter(alt(KeyCode::Char('R'))), Some([KeyCode::Esc.into(), letter]));
+        assert_eq!(esc_and_letter(alt(KeyCode::Left)), None);
+        assert_eq!(esc_and_letter(letter), None);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The screen.
 //!
 //! `theme` and `glyphs` say how roles and signs look on this terminal, `pen` draws them, `widgets` are the parts that panes are
-//! made of, `format` writes numbers, `writer` and `terminal` bring a frame to the terminal and keys back.
+//! made of, `view` the screens, `format` writes numbers, `writer` and `terminal` bring a frame to the terminal and keys back.
 
+pub mod app;
 pub mod commands;
 pub mod format;
 pub mod glyphs;
@@ -10,11 +11,13 @@ pub mod input;
 pub mod keymap;
 pub mod launch;
 pub mod model;
+pub mod over;
 pub mod palette;
 pub mod pen;
 pub mod session;
 pub mod terminal;
 pub mod theme;
 pub mod update;
+pub mod view;
 pub mod widgets;
 pub mod writer;

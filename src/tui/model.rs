@@ -213,6 +213,10 @@ impl Model {
     pub fn show(&mut self, snapshot: Arc<Snapshot>, hand: Hand) {
         self.hand = hand;
         self.snapshot = snapshot;
+        // What to try first is not what to do when something fails or is over.
+        if self.snapshot.practice && self.snapshot.rollouts.iter().any(|r| r.status.mood.need() == 0 || !r.in_flight()) {
+            self.hint = None;
+        }
         let all: Vec<RolloutId> = self.snapshot.rollouts.iter().map(|r| r.status.id.clone()).collect();
         if self.last_key.until(hand) >= CALM_HANDS {
             self.order = all;
@@ -260,7 +264,7 @@ impl Model {
         match &self.over {
             Some(Over::Palette(_) | Over::Filter(_) | Over::Reason { .. }) => true,
             Some(Over::Help(_)) => false,
-            None => self.form.as_ref().is_some_and(Form::typing),
+            None => self.place == Place::Launch && self.form.as_ref().is_some_and(|f| f.editing.is_some()),
         }
     }
 
@@ -280,6 +284,19 @@ impl Model {
         let newest = self.said.front()?;
         let shown = if newest.bad { newest.at >= self.last_key } else { newest.at.until(self.hand) < TOAST };
         shown.then_some(newest)
+    }
+
+    /// Whether what is shown has changed by hand time alone since `before`.
+    pub fn shows_time_since(&self, before: Hand) -> bool {
+        let was = |hand: Hand| {
+            let tenths = |until: Hand| {
+                let left = hand.until(until);
+                if left <= 1000 { left.div_ceil(100) } else { left.div_ceil(1000) * 10 }
+            };
+            let toast = self.said.front().is_some_and(|s| !s.bad && s.at.until(hand) < TOAST);
+            (self.armed.map(tenths), self.grace.as_ref().map(|g| tenths(g.until)), toast, self.last_key.until(hand) >= CALM_HANDS)
+        };
+        was(before) != was(self.hand)
     }
 
     /// When the screen changes by hand time alone: a countdown, a toast, a re-sort.

@@ -20,8 +20,10 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 
-/// Title kept, alternate screen, bracketed paste, focus reports, no cursor, an empty screen.
-const ENTER: &str = "\x1b[22;0t\x1b[?1049h\x1b[?2004h\x1b[?1004h\x1b[?25l\x1b[m\x1b[2J";
+/// The title of the window, kept for later.
+const KEEP_TITLE: &str = "\x1b[22;0t";
+/// Alternate screen, bracketed paste, focus reports, no cursor, an empty screen.
+const ENTER: &str = "\x1b[?1049h\x1b[?2004h\x1b[?1004h\x1b[?25l\x1b[m\x1b[2J";
 /// Buttons and drags, in the form without a limit of columns.
 const MOUSE: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 /// The end of a torn frame, then everything back, in the reverse order.
@@ -64,13 +66,14 @@ impl Screen {
         let writer = if screen { Writer::new(output).without_erasing() } else { Writer::new(output) };
         let canvas = Terminal::new(writer).map_err(trouble)?;
         let mut screen = Screen { canvas, outbox, mouse };
-        screen.take().map_err(trouble)?;
+        screen.take(KEEP_TITLE).map_err(trouble)?;
         Ok(screen)
     }
 
-    fn take(&mut self) -> io::Result<()> {
+    fn take(&mut self, title: &str) -> io::Result<()> {
         enable_raw_mode()?;
         OURS.store(true, Ordering::SeqCst);
+        self.outbox.put(title.as_bytes())?;
         self.outbox.put(ENTER.as_bytes())?;
         if self.mouse {
             self.outbox.put(MOUSE.as_bytes())?;
@@ -114,7 +117,7 @@ impl Screen {
 
     /// Draws everything anew with the next frame: after `SIGCONT`, when somebody else may have written.
     pub fn retake(&mut self) -> io::Result<()> {
-        self.take()
+        self.take("")
     }
 
     /// ctrl-z: gives the terminal back, stops this process, and takes the terminal again when it is continued.
@@ -126,7 +129,7 @@ impl Screen {
     pub fn outside<T>(&mut self, work: impl FnOnce() -> T) -> io::Result<T> {
         self.leave();
         let done = work();
-        self.take()?;
+        self.take(KEEP_TITLE)?;
         Ok(done)
     }
 }
@@ -275,8 +278,9 @@ pub async fn ask_mode(limit: Duration) -> Option<Mode> {
         loop {
             let mut readable = tty.readable().await.ok()?;
             let mut bytes = [0; 256];
+            let mut file = tty.get_ref();
             // There is something to read, and nobody else reads: this does not wait.
-            let n = (&mut &*tty.get_ref()).read(&mut bytes).ok().filter(|n| *n > 0)?;
+            let n = file.read(&mut bytes).ok().filter(|n| *n > 0)?;
             readable.clear_ready();
             heard.extend_from_slice(bytes.get(..n).unwrap_or_default());
             if let Answer::Whole(mode) = understand(&heard) {
@@ -353,18 +357,26 @@ mod tests {
         }
     }
 
-    fn slow() -> (Arc<Outbox>, mpsc::Sender<io::Result<usize>>, mpsc::Receiver<Vec<u8>>, std::thread::JoinHandle<()>) {
+    /// An outbox, its thread, and both ends of its terminal: what it may take, and what it took.
+    struct Stalling {
+        outbox: Arc<Outbox>,
+        thread: std::thread::JoinHandle<()>,
+        allow: mpsc::Sender<io::Result<usize>>,
+        written: mpsc::Receiver<Vec<u8>>,
+    }
+
+    fn stalling() -> Stalling {
         let (allow, allowed) = mpsc::channel();
         let (wrote, written) = mpsc::channel();
         let outbox = Arc::new(Outbox::default());
-        let thread = outbox.clone();
-        let handle = std::thread::spawn(move || thread.write_out(Slow(allowed, wrote)));
-        (outbox, allow, written, handle)
+        let writer = outbox.clone();
+        let thread = std::thread::spawn(move || writer.write_out(Slow(allowed, wrote)));
+        Stalling { outbox, thread, allow, written }
     }
 
     #[test]
     fn a_terminal_that_stalls_holds_up_nobody_and_gets_every_byte_in_order() {
-        let (outbox, allow, written, handle) = slow();
+        let Stalling { outbox, thread, allow, written } = stalling();
         outbox.put(b"first").unwrap();
         assert!(!outbox.idle());
         outbox.put(b"second").unwrap();
@@ -374,16 +386,16 @@ mod tests {
         outbox.drain(Duration::from_secs(10));
         assert!(outbox.idle());
         outbox.close();
-        handle.join().unwrap();
+        thread.join().unwrap();
         assert_eq!(written.try_iter().flatten().collect::<Vec<u8>>(), b"firstsecond");
     }
 
     #[test]
     fn a_terminal_that_is_gone_is_an_error_at_the_next_frame() {
-        let (outbox, allow, _written, handle) = slow();
+        let Stalling { outbox, thread, allow, .. } = stalling();
         allow.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
         outbox.put(b"frame").unwrap();
-        handle.join().unwrap();
+        thread.join().unwrap();
         assert!(outbox.idle());
         assert_eq!(outbox.put(b"next").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
@@ -393,6 +405,6 @@ mod tests {
         for mode in ENTER.split("\x1b[?").chain(MOUSE.split("\x1b[?")).filter_map(|s| s.split_once('h')).map(|(mode, _)| mode) {
             assert!(LEAVE.contains(&format!("\x1b[?{mode}l")), "{mode} is not left");
         }
-        assert!(ENTER.contains("\x1b[22;0t") && LEAVE.ends_with("\x1b[23;0t"));
+        assert!(KEEP_TITLE == "\x1b[22;0t" && LEAVE.ends_with("\x1b[23;0t"));
     }
 }

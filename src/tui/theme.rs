@@ -3,78 +3,84 @@
 //! Widgets name roles, themes name colours, and nothing else does. Must never know what a widget draws. Known weakness:
 //! whether a terminal shows 24-bit colour is taken from its environment, which ssh does not always pass on.
 
+use crate::units::written::{Wrong, flag, quoted};
+use crate::units::yaml::{self, Node, Troubles, Written};
 use crate::units::{Kind, Place, Trouble};
 use clap::ValueEnum;
 use ratatui::style::{Color, Modifier, Style};
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 macro_rules! roles {
-    ($($(#[$doc:meta])* $role:ident,)*) => {
+    ($($(#[$doc:meta])* $role:ident $name:literal,)*) => {
         /// What a piece of the screen says; a theme turns it into a style.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-        #[serde(rename_all = "snake_case")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Role { $($(#[$doc])* $role,)* }
 
         impl Role {
             /// All roles, in the order of the theme files.
             pub const ALL: [Role; 25] = [$(Role::$role,)*];
+
+            /// Its name in a theme file.
+            pub const fn name(self) -> &'static str {
+                match self { $(Role::$role => $name,)* }
+            }
         }
     };
 }
 
 roles! {
     /// The whole screen.
-    Ground,
+    Ground "ground",
     /// Status bar, key bar, overlays.
-    Raised,
+    Raised "raised",
     /// The selected row.
-    Selected,
+    Selected "selected",
     /// Words that carry meaning.
-    Text,
+    Text "text",
     /// Measured values and names.
-    Strong,
+    Strong "strong",
     /// Labels, units, wants, explanation.
-    Dim,
+    Dim "dim",
     /// Rules, grid dots, the dashed future.
-    Faint,
+    Faint "faint",
     /// Done part of a rail, step marks, box lines.
-    Mark,
+    Mark "mark",
     /// What cannot be used now.
-    Off,
+    Off "off",
     /// Pane titles.
-    Title,
+    Title "title",
     /// A key on its plate.
-    Keycap,
+    Keycap "keycap",
     /// The environment tag.
-    Env,
+    Env "env",
     /// The stable version, the control.
-    Old,
+    Old "old",
     /// The old share of a full bar; carries no text.
-    OldFill,
+    OldFill "old_fill",
     /// The new version, the treatment, what happens now.
-    New,
+    New "new",
     /// A third version.
-    Third,
+    Third "third",
     /// Good; for the sign only.
-    Ok,
+    Ok "ok",
     /// Look when you can.
-    Warn,
+    Warn "warn",
     /// Look now.
-    Bad,
+    Bad "bad",
     /// Stale, denied, no data, too few.
-    Unknown,
+    Unknown "unknown",
     /// A threshold or a promise, as line and as number.
-    Limit,
+    Limit "limit",
     /// Strip: act now.
-    Alarm,
+    Alarm "alarm",
     /// The lesser words in that strip.
-    AlarmSoft,
+    AlarmSoft "alarm_soft",
     /// Strip: something moves, or is armed.
-    Caution,
+    Caution "caution",
     /// Strip: proved.
-    Proof,
+    Proof "proof",
 }
 
 /// How many colours a terminal shows.
@@ -155,17 +161,18 @@ pub const BUILT_IN: [(&str, &str); 3] = [
 
 impl Theme {
     /// The theme that `choice` names (a built-in name or a file), else the one for `mode`. With 16 colours or none the styles are built in.
-    pub fn load(choice: Option<&str>, mode: Mode, tier: Tier) -> Result<Theme, Trouble> {
+    /// On failure all that is wrong with the file is told.
+    pub fn load(choice: Option<&str>, mode: Mode, tier: Tier) -> Result<Theme, Vec<Trouble>> {
         let name = choice.unwrap_or(match mode {
             Mode::Dark => "dark",
             Mode::Light => "light",
         });
         // Read in every tier, so that a mistake in the file shows also where its colours do not.
-        let paints = read(name, None, &mut Vec::new())?;
+        let paints = read(name, None, 0)?;
         let mut styles = [Style::new(); 25];
-        for (role, style) in Role::ALL.into_iter().zip(&mut styles) {
+        for ((role, paint), style) in Role::ALL.into_iter().zip(paints).zip(&mut styles) {
             *style = match tier {
-                Tier::True | Tier::Indexed => paints.get(&role).map(|p| p.style(tier)).unwrap_or_default(),
+                Tier::True | Tier::Indexed => paint.style(tier),
                 Tier::Ansi => ansi(role),
                 Tier::Mono => mono(role),
             };
@@ -179,17 +186,8 @@ impl Theme {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    inherits: Option<String>,
-    #[serde(default)]
-    roles: BTreeMap<Role, Paint>,
-}
-
 /// One role in a theme file.
-#[derive(Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Copy, Default)]
 struct Paint {
     fg: Option<Hue>,
     bg: Option<Hue>,
@@ -201,27 +199,43 @@ struct Paint {
     reverse: Option<bool>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy)]
 enum Hue {
     Terminal,
     Rgb(u8, u8, u8),
 }
 
-impl TryFrom<String> for Hue {
-    type Error = String;
-    fn try_from(text: String) -> Result<Hue, String> {
-        if text == "default" {
-            return Ok(Hue::Terminal);
-        }
-        match text.strip_prefix('#').filter(|hex| hex.len() == 6).map(|hex| u32::from_str_radix(hex, 16)) {
-            Some(Ok(n)) => Ok(Hue::Rgb((n >> 16) as u8, (n >> 8) as u8, n as u8)),
-            _ => Err(format!("`{text}` is not a colour, write \"#RRGGBB\" or \"default\"")),
-        }
+fn hue(text: &str) -> Result<Hue, Wrong> {
+    if text == "default" {
+        return Ok(Hue::Terminal);
+    }
+    match text.strip_prefix('#').filter(|hex| hex.len() == 6).map(|hex| u32::from_str_radix(hex, 16)) {
+        Some(Ok(n)) => Ok(Hue::Rgb((n >> 16) as u8, (n >> 8) as u8, n as u8)),
+        _ => Err(Wrong::new(format!("{} is not a colour", quoted(text)), "write \"#4DB5FF\" or default")),
     }
 }
 
+fn index(text: &str) -> Result<u8, Wrong> {
+    text.parse().map_err(|_| Wrong::new(format!("{} is not one of the 256 colours", quoted(text)), "write 0 to 255"))
+}
+
 impl Paint {
+    fn read(node: &Node, role: &'static str, t: &mut Troubles) -> Option<Paint> {
+        let mut fields = node.fields(role, t)?;
+        let paint = Paint {
+            fg: fields.read("fg", t, hue),
+            bg: fields.read("bg", t, hue),
+            fg256: fields.read("fg256", t, index),
+            bg256: fields.read("bg256", t, index),
+            bold: fields.read("bold", t, flag),
+            dim: fields.read("dim", t, flag),
+            underline: fields.read("underline", t, flag),
+            reverse: fields.read("reverse", t, flag),
+        };
+        fields.finish(t);
+        Some(paint)
+    }
+
     /// What is absent here is taken from `parent`; an index never without the colour that it stands for.
     fn over(self, parent: Paint) -> Paint {
         Paint {
@@ -259,46 +273,40 @@ impl Paint {
     }
 }
 
-/// Reads the theme `name`, and first what it inherits; `beside` is the folder that a relative file is looked for in.
-fn read(name: &str, beside: Option<&Path>, seen: &mut Vec<String>) -> Result<BTreeMap<Role, Paint>, Trouble> {
-    let trouble = |place: Place, cause: String, remedy: &str| Trouble::new(Kind::Document, place, cause, remedy);
-    if seen.len() > 4 || seen.iter().any(|s| s == name) {
-        return Err(trouble(
-            Place::named(name),
-            "themes inherit each other in a circle, or more than 4 deep".into(),
-            "end with a built-in theme",
-        ));
-    }
-    seen.push(name.to_owned());
-    let built_in = BUILT_IN.iter().find(|(n, _)| *n == name);
+/// Reads the theme `name` and what it inherits, as paints in the order of [`Role::ALL`]. `beside` is the folder that a file is
+/// looked for in, `depth` how many themes inherit this one.
+fn read(name: &str, beside: Option<&Path>, depth: usize) -> Result<Vec<Paint>, Vec<Trouble>> {
     let path = beside.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
-    let text = match built_in {
-        Some((_, text)) => (*text).to_owned(),
-        None => std::fs::read_to_string(&path).map_err(|e| {
-            trouble(
-                Place::named(path.display().to_string()),
-                format!("no such theme: {e}"),
-                "name a file, or one of dark, light, deuteranopia",
-            )
-        })?,
-    };
-    let file: File = serde_yaml::from_str(&text).map_err(|e| {
-        let name = path.display().to_string();
-        let place =
-            e.location().map_or_else(|| Place::named(name.as_str()), |at| Place::at(name.as_str(), at.line() as u32, at.column() as u32));
-        let said = e.to_string();
-        let cause = said.split(" at line ").next().unwrap_or_default();
-        trouble(place, cause.to_owned(), "themes/dark.yaml shows the form")
-    })?;
-    let mut paints = match &file.inherits {
-        Some(parent) => read(parent, if built_in.is_some() { None } else { path.parent() }, seen)?,
-        None => BTreeMap::new(),
-    };
-    for (role, paint) in file.roles {
-        let parent = paints.remove(&role).unwrap_or_default();
-        paints.insert(role, paint.over(parent));
+    let shown = path.display().to_string();
+    let one = |cause: &str, remedy: &str| vec![Trouble::new(Kind::Document, Place::named(&shown), cause, remedy)];
+    if depth > 4 {
+        return Err(one("themes inherit each other in a circle, or more than 4 deep", "let the last one inherit dark"));
     }
-    Ok(paints)
+    let built_in = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
+    let Written { root, troubles: mut t } = match (built_in, File::open(&path)) {
+        (Some((_, text)), _) => yaml::parse(name, text.as_bytes()),
+        (None, Ok(file)) => yaml::read(&shown, file),
+        (None, Err(e)) if e.kind() == ErrorKind::NotFound => {
+            return Err(one("no such theme", "name a file, or one of dark, light, deuteranopia"));
+        }
+        (None, Err(e)) => yaml::unreadable(&shown, &e),
+    };
+    let mut paints = vec![Paint::default(); Role::ALL.len()];
+    if let Some(mut fields) = root.as_ref().and_then(|root| root.fields("a theme", &mut t)) {
+        if let Some(parent) = fields.read("inherits", &mut t, |text| Ok(text.to_owned())) {
+            paints = read(&parent, if built_in.is_some() { None } else { path.parent() }, depth + 1)?;
+        }
+        if let Some(mut roles) = fields.get("roles").and_then(|roles| roles.fields("roles", &mut t)) {
+            for (role, paint) in Role::ALL.into_iter().zip(&mut paints) {
+                if let Some(own) = roles.get(role.name()).and_then(|node| Paint::read(node, role.name(), &mut t)) {
+                    *paint = own.over(*paint);
+                }
+            }
+            roles.finish(&mut t);
+        }
+        fields.finish(&mut t);
+    }
+    t.or(root.map(|_| paints))
 }
 
 /// The style with 16 colours. No role relies on a shade of grey but to be less important.
@@ -377,7 +385,6 @@ pub fn mode_of(rgb: [u8; 3]) -> Mode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     fn env(pairs: &'static [(&'static str, &'static str)]) -> impl Fn(&str) -> Option<String> {
         move |name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
@@ -450,18 +457,16 @@ mod tests {
         assert_eq!(mode_of([0x28, 0x2C, 0x34]), Mode::Dark);
     }
 
-    fn from_file(text: &str) -> Result<Theme, Trouble> {
+    fn from_file(text: &str) -> Result<Theme, Vec<String>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mine.yaml");
-        std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
-        Theme::load(path.to_str(), Mode::Dark, Tier::Indexed).map_err(|mut t| {
-            t.place.name = t.place.name.rsplit('/').next().unwrap_or_default().to_owned();
-            t
-        })
+        std::fs::write(&path, text).unwrap();
+        let said = |t: &Trouble| t.to_string().replace(&format!("{}/", folder.path().display()), "");
+        Theme::load(path.to_str(), Mode::Dark, Tier::Indexed).map_err(|all| all.iter().map(said).collect())
     }
 
     #[test]
-    fn a_file_can_change_one_role_and_an_inherited_index_goes_with_its_colour() {
+    fn a_file_can_change_one_role_and_an_index_goes_with_its_colour() {
         let theme = from_file("inherits: dark\nroles:\n  new: { fg: \"#FFFFFF\" }\n  ground: { bg: default }\n").unwrap();
         assert_eq!(theme.style(Role::New).fg, Some(Color::Indexed(231)));
         assert_eq!(theme.style(Role::Ground).bg, Some(Color::Reset));
@@ -469,17 +474,25 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_in_a_file_are_named_with_their_place() {
-        let said = |text: &str| from_file(text).unwrap_err().to_string();
-        let colour = said("roles:\n  new: { fg: \"#12345\" }\n");
-        assert!(colour.starts_with("mine.yaml:2:") && colour.contains("`#12345` is not a colour"), "{colour}");
-        let role = said("roles:\n  nwe: { bold: true }\n");
-        assert!(role.starts_with("mine.yaml:2:3: roles: unknown variant `nwe`"), "{role}");
-        let key = said("roles:\n  new: { italic: true }\n");
-        assert!(key.contains("unknown field `italic`"), "{key}");
-        let circle = from_file("inherits: mine.yaml\n").unwrap_err().to_string();
-        assert!(circle.contains("circle"), "{circle}");
-        let missing = Theme::load(Some("nowhere.yaml"), Mode::Dark, Tier::True).unwrap_err();
-        assert_eq!(missing.kind, Kind::Document);
+    fn all_mistakes_in_a_file_are_told_with_their_places() {
+        let said =
+            from_file("roles:\n  new: { fg: \"#12345\", italic: true }\n  nwe: { bold: true }\n  bad: { fg256: 300 }\n").unwrap_err();
+        assert_eq!(
+            said,
+            [
+                "mine.yaml:2:14: fg: `#12345` is not a colour: write \"#4DB5FF\" or default",
+                "mine.yaml:2:24: unknown key italic: known here: fg, bg, fg256, bg256, bold, dim, underline, reverse",
+                "mine.yaml:3:3: unknown key nwe: did you mean new?",
+                "mine.yaml:4:17: fg256: `300` is not one of the 256 colours: write 0 to 255",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_theme_that_is_not_there_or_inherits_itself_is_refused() {
+        let circle = from_file("inherits: mine.yaml\n").unwrap_err();
+        assert!(circle[0].contains("in a circle"), "{circle:?}");
+        let missing = Theme::load(Some("nowhere.yaml"), Mode::Dark, Tier::Mono).unwrap_err();
+        assert_eq!(missing[0].to_string(), "nowhere.yaml: no such theme: name a file, or one of dark, light, deuteranopia");
     }
 }

@@ -173,7 +173,7 @@ impl Table {
             };
             self.seen.legs.insert(LegId::new(row.id.region.as_str()), seen);
         }
-        self.engine = watch(&rows.iter().collect::<Vec<_>>());
+        self.engine = watch(&rows.iter().collect::<Vec<_>>(), self.now);
         self.look();
     }
 

@@ -411,8 +411,8 @@ mod tests {
     fn stale_curves_are_kept_in_off_with_their_age() {
         let buf = draw(at("14:05:30"), Some("? 60 s old"));
         insta::assert_snapshot!(text(&buf), @r"
-        |  6 % ·   ·   ·┊5 %   ·   ·   ·   ·   ·   ·   ·   ? 60 s oldeld ┊
-        |               ┊                               ⡰⠂               ┊
+        |  6 % ·   ·   ·┊5 %   ·   ·   ·   ·   ·   ·   ·   ·   25 % held ┊
+        |               ┊                               ⡰⠂ ? 60 s old    ┊
         |    4 ·   ·   ·┊  ·   ·   ·   ·   ·   ·   ·   ⡰⠁  ·   ·   ·   · ┊
         |               ┊                             ⢰⠁                 ┊
         |               ┊                            ⢠⠃                  ┊

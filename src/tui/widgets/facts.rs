@@ -144,8 +144,8 @@ fn drop_worst(left: &mut Vec<&Fact<'_>>, right: &mut Vec<&Fact<'_>>) -> bool {
     true
 }
 
-/// As many whole words as fit, and `…`.
-fn whole_words<'a>(bits: &'a [Bit<'a>], room: u16) -> Vec<Bit<'a>> {
+/// As many whole words as fit, and `…`; a name that is alone and too long is shortened.
+pub fn whole_words<'a>(bits: &'a [Bit<'a>], room: u16) -> Vec<Bit<'a>> {
     let mut kept = Vec::new();
     let mut left = room.saturating_sub(1);
     for bit in bits {
@@ -160,7 +160,11 @@ fn whole_words<'a>(bits: &'a [Bit<'a>], room: u16) -> Vec<Bit<'a>> {
                 end = i;
             }
         }
-        kept.push(Bit { text: Cow::Owned(format!("{}…", bit.text.get(..end).unwrap_or_default())), role: bit.role });
+        let cut = match (end, kept.is_empty() && !bit.text.contains(' ')) {
+            (0, true) => shorten(&bit.text, room),
+            _ => Cow::Owned(format!("{}…", bit.text.get(..end).unwrap_or_default())),
+        };
+        kept.push(Bit { text: cut, role: bit.role });
         break;
     }
     if room == 0 { Vec::new() } else { kept }

@@ -3,10 +3,11 @@
 //! It is given only the rows in sight. Columns are dropped by rank where it is narrow. Known weakness: one column at most
 //! takes the width that is left over.
 
+use super::facts::whole_words;
 use super::sparkline::Sparkline;
 use super::split_bar::Bar;
 use crate::tui::glyphs::Sign;
-use crate::tui::pen::{Bit, Pen, Tint, columns, shorten, width};
+use crate::tui::pen::{Bit, Pen, Tint, columns, width};
 use crate::tui::theme::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -105,7 +106,9 @@ impl Table<'_> {
         let sign = area.x + u16::from(self.selectable);
         let places = self.places(sign + 2, area.right());
         let end = pen.text(buf, area.x, area.y, area.width, self.title, Role::Title);
-        let note_room = places.get(1).and_then(|p| *p).map_or(area.right(), |(x, _)| x).saturating_sub(end + 2);
+        // Up to the next heading.
+        let headed = self.columns.iter().zip(&places).skip(1).filter(|(c, _)| !c.heading.is_empty());
+        let note_room = headed.filter_map(|(_, p)| *p).map(|(x, _)| x).next().unwrap_or(area.right()).saturating_sub(end + 2);
         if columns(self.note) <= note_room {
             pen.text(buf, end + 2, area.y, note_room, self.note, Role::Dim);
         }
@@ -176,23 +179,14 @@ impl Table<'_> {
     }
 }
 
-/// Words in a column: at its left or right edge, the last of them shortened where they are too long.
+/// Words in a column: at its left or right edge, as many whole ones as fit.
 fn words(bits: &[Bit<'_>], x: u16, y: u16, room: u16, right: bool, buf: &mut Buffer, pen: &Pen<'_>) {
     let all = width(bits);
     if all <= room {
         pen.bits(buf, if right { x + room - all } else { x }, y, room, bits);
         return;
     }
-    let mut x = x;
-    let mut left = room;
-    for bit in bits {
-        let part = Bit { text: shorten(&bit.text, left), role: bit.role };
-        x = pen.bits(buf, x, y, left, std::slice::from_ref(&part));
-        left = left.saturating_sub(part.width());
-        if part.text != bit.text {
-            break;
-        }
-    }
+    pen.bits(buf, x, y, room, &whole_words(bits, room));
 }
 
 /// The first row in sight, so that the selected one is, moved as little as can be.

@@ -1,0 +1,159 @@
+//! Real clusters: plain Deployments over any number of API servers.
+//!
+//! Two threads of its own, so that reading thousands of objects never delays a rollback: one watches, asks and counts, the other
+//! writes. Only this folder knows API types; facts and rows go out. Known weakness: it offers rolling updates only, since weights
+//! need a second Deployment or a route.
+
+mod asked;
+mod automation;
+mod connection;
+mod credentials;
+mod deployment;
+mod hands;
+mod health;
+mod index;
+mod kubeconfig;
+mod metrics;
+mod objects;
+mod probe;
+mod proxy;
+mod rights;
+mod rows;
+mod sights;
+mod streams;
+mod template;
+mod templates;
+mod trouble;
+mod watch;
+
+pub use kubeconfig::Contexts;
+pub use probe::{ContextReport, NeedReport, probe};
+
+use super::{Order, Platform, Question};
+use crate::fleet::Fact;
+use crate::units::{Kind, Namespace, Place, Region, Time, Trouble};
+use asked::Asker;
+use connection::{Context, Line};
+use hands::{Hands, Inbox};
+use sights::Sights;
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use watch::Watcher;
+
+/// Facts on their way; when they are not taken, watching waits.
+const WAY: usize = 1024;
+
+/// One region of a fleet: a context, and the namespaces that count (none: all that may be seen).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegionSpec {
+    /// What the region is called.
+    pub name: Region,
+    /// The kubeconfig's context.
+    pub context: String,
+    /// Its namespaces; none are all.
+    pub namespaces: Vec<Namespace>,
+}
+
+/// The clusters of one fleet. It works until it is dropped.
+#[derive(Debug)]
+pub struct KubernetesPlatform {
+    facts: mpsc::Receiver<Fact>,
+    next: Option<Fact>,
+    inbox: Arc<Inbox>,
+    open: tokio::sync::watch::Sender<Arc<[Question]>>,
+    /// Dropped, they end the threads.
+    _stop: Vec<oneshot::Sender<()>>,
+}
+
+impl KubernetesPlatform {
+    /// Starts to connect to all regions at once and returns at once; a region that does not answer becomes a fact.
+    pub fn start(contexts: Contexts, regions: &[RegionSpec]) -> Result<KubernetesPlatform, Trouble> {
+        let contexts = Arc::new(contexts);
+        let (tell, facts) = mpsc::channel(WAY);
+        let sights = Sights::new();
+        let mut shared: HashMap<&str, Arc<Context>> = HashMap::new();
+        let open = tokio::sync::watch::channel(Arc::from([])).0;
+        let (mut watchers, mut askers, mut lines) = (Vec::new(), Vec::new(), HashMap::new());
+        for spec in regions {
+            let context = shared.entry(&spec.context).or_insert_with(|| Context::new(contexts.clone(), &spec.context));
+            lines.insert(spec.name.clone(), Line::new(context.clone()));
+            let line = Line::new(context.clone());
+            askers.push(Asker {
+                region: spec.name.clone(),
+                line: line.clone(),
+                facts: tell.clone(),
+                sights: sights.clone(),
+                open: open.subscribe(),
+            });
+            watchers.push(Watcher::new(spec.clone(), line, tell.clone(), sights.clone()));
+        }
+        let inbox = Arc::new(Inbox::default());
+        let hands = Hands { lines, sights, facts: tell, inbox: inbox.clone(), open: open.subscribe() };
+        let eyes = thread("flightdeck-eyes", move || async move {
+            let mut tasks = tokio::task::JoinSet::new();
+            for (watcher, asker) in watchers.into_iter().zip(askers) {
+                tasks.spawn(watcher.run());
+                tasks.spawn(asker.run());
+            }
+            while tasks.join_next().await.is_some() {}
+        })?;
+        let hands = thread("flightdeck-hands", move || hands.run())?;
+        Ok(KubernetesPlatform { facts, next: None, inbox, open, _stop: vec![eyes, hands] })
+    }
+}
+
+/// Runs work on a thread with its own runtime, until what it returns is dropped.
+fn thread<F: Future<Output = ()>>(name: &str, work: impl FnOnce() -> F + Send + 'static) -> Result<oneshot::Sender<()>, Trouble> {
+    let trouble = |e: std::io::Error| {
+        Trouble::new(Kind::Internal, Place::named(name.to_owned()), format!("cannot start: {e}"), "close other programs and try again")
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(trouble)?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let body = move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = stopped => {}
+                () = work() => {}
+            }
+        });
+        // What still runs beside it (a program that gives credentials) must not hold the thread.
+        runtime.shutdown_background();
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(trouble)?;
+    Ok(stop)
+}
+
+impl Platform for KubernetesPlatform {
+    fn send(&mut self, _now: Time, order: Order) {
+        self.inbox.put(order);
+    }
+    fn ask(&mut self, _now: Time, open: &[Question]) {
+        self.open.send_if_modified(|before| {
+            let changed = **before != *open;
+            if changed {
+                *before = Arc::from(open);
+            }
+            changed
+        });
+    }
+    fn poll(&mut self, _now: Time) -> Option<Fact> {
+        self.next.take().or_else(|| self.facts.try_recv().ok())
+    }
+    fn poll_timeout(&self) -> Option<Time> {
+        None
+    }
+    fn ready(&mut self) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(async {
+            if self.next.is_none() {
+                self.next = self.facts.recv().await;
+                if self.next.is_none() {
+                    // Nothing will come any more; the simulator's face waits for ever then, too.
+                    std::future::pending::<()>().await;
+                }
+            }
+        })
+    }
+}
