@@ -191,6 +191,7 @@ fn help(pilot: &mut Pilot, back: bool) -> Checked {
             _ if back => pilot.press(Verb::Rollback)?,
             (_, Mood::Superseded) => pilot.press(Verb::Take)?,
             (_, Mood::Aborted) => pilot.press(Verb::Retry)?,
+            (_, Mood::Failing { .. }) if status.paused => pilot.press(Verb::Resume)?,
             (_, Mood::Held { key: Some('p'), .. }) => pilot.press(Verb::Resume)?,
             (_, Mood::Held { key: Some('S'), .. }) => pilot.press(Verb::Skip)?,
             (_, Mood::Held { key: Some('r'), .. } | Mood::Stuck { key: Some('r'), .. }) => pilot.press(Verb::Retry)?,

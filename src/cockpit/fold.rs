@@ -78,7 +78,7 @@ impl World {
                 let good = ill == 0 && well > 0;
                 let why = why.unwrap_or_else(|| if well + ill == 0 { "no pod could be asked".into() } else { format!("{ill} ill") });
                 for (id, leg) in self.legs_of(&workload, Some(&revision)) {
-                    self.tell(&id, &Input::Health { leg, at, well: good, why: why.clone() });
+                    self.tell(&id, &Input::Health { leg, at, pods: well + ill, well: good, why: why.clone() });
                 }
             }
             Fact::WriteTaken { workload, aspect, took, .. } => {

@@ -127,9 +127,10 @@ impl Pilot {
         for ask in self.live.asks() {
             let Ask::Health { leg, .. } = ask else { continue };
             let place = &self.world.places[&leg];
-            let well = !self.ill.contains(&leg) && place.new.ready(now) > 0;
+            let pods = place.new.ready(now);
+            let well = !self.ill.contains(&leg) && pods > 0;
             if place.silent.is_none() {
-                self.tell(&Input::Health { leg, at: now, well, why: "1 ill".into() }, None)?;
+                self.tell(&Input::Health { leg, at: now, pods, well, why: "1 ill".into() }, None)?;
             }
         }
         for leg in self.world.places.keys().cloned().collect::<Vec<_>>() {

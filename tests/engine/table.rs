@@ -94,8 +94,9 @@ impl Table {
             }
             ["health", leg, answer, why @ ..] => {
                 let why = why.first().copied().unwrap_or("1 ill").to_owned();
+                let pods = u32::from(*answer != "none");
                 for leg in self.legs(leg) {
-                    self.tell(&Input::Health { leg, at: self.now, well: *answer == "well", why: why.clone() });
+                    self.tell(&Input::Health { leg, at: self.now, pods, well: *answer == "well", why: why.clone() });
                 }
                 self.look();
             }
@@ -330,7 +331,7 @@ impl Table {
             self.obey();
             for ask in self.engine().asks() {
                 if let Ask::Health { leg, .. } = ask {
-                    self.tell(&Input::Health { leg, at: self.now, well: true, why: String::new() });
+                    self.tell(&Input::Health { leg, at: self.now, pods: 1, well: true, why: String::new() });
                 }
             }
             let legs: Vec<LegId> = self.seen.legs.keys().cloned().collect();
