@@ -64,17 +64,10 @@ pub(super) fn rail(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
         Some(took) => ("proof".into(), None, Point::Done, format::measured(took)),
         None => ("proof".into(), None, Point::Later, if back.waits.is_some() { about } else { String::new() }),
     });
-<<<<<<< HEAD
     let steps: Vec<Step<'_>> = points
         .iter()
         .map(|(label, short, point, took)| Step { label, short: short.as_ref().unwrap_or(label), point: *point, took: Some(took) })
         .collect();
-=======
-    let short = |label: &str| if label == "plan held" { "held".to_owned() } else { label.to_owned() };
-    let shorts: Vec<String> = points.iter().map(|(label, ..)| short(label)).collect();
-    let steps: Vec<Step<'_>> =
-        points.iter().zip(&shorts).map(|((label, point, took), short)| Step { label, short, point: *point, took: Some(took) }).collect();
->>>>>>> main
     Rail { steps: &steps }.draw(area, buf, pen);
     true
 }

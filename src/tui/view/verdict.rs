@@ -169,7 +169,9 @@ pub(in crate::tui) fn wrap(words: &str, width: u16) -> Vec<&str> {
 /// Whether a word must stand behind the one before: a unit behind its number, a number behind its sign.
 fn belongs(before: &str, word: &str) -> bool {
     let unit = word.trim_end_matches(['.', ',', ';', ':', ')']);
-    before == "<" || word == "<" || before.ends_with(|c: char| c.is_ascii_digit()) && matches!(unit, "%" | "s" | "ms" | "min" | "h" | "d" | "/s" | "req/s")
+    before == "<"
+        || word == "<"
+        || before.ends_with(|c: char| c.is_ascii_digit()) && matches!(unit, "%" | "s" | "ms" | "min" | "h" | "d" | "/s" | "req/s")
 }
 
 /// A label at the left and a number at the right.

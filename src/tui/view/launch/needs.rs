@@ -134,7 +134,9 @@ pub(super) fn when_wrong(plan: &Plan, about: &About) -> Vec<String> {
         let (exposed, load) = (plan.exposed(at)?, load?);
         let (to, load) = (version(&plan.to), format::per_second(load));
         Some(match plan.strategy {
-            StrategyKind::Canary => format!("At {} a bad {to} meets {} of {load} requests a second.", share(weight), format::per_second(exposed)),
+            StrategyKind::Canary => {
+                format!("At {} a bad {to} meets {} of {load} requests a second.", share(weight), format::per_second(exposed))
+            }
             StrategyKind::BlueGreen => format!("From the switch on a bad {to} meets all {load} requests a second."),
             StrategyKind::Rolling => format!("With each pod a bad {to} meets more of the {load} requests a second."),
         })
