@@ -308,4 +308,8 @@ fn the_doctor_says_what_is_wrong_with_the_settings_and_ends_with_3() {
     let json: Value = serde_json::from_str(&run(home.path(), &format!("doctor --json --settings {}", path.display())).out).unwrap();
     let fails = json["findings"].as_array().unwrap().iter().filter(|finding| finding["state"] == "fails").count();
     assert_eq!(fails, 3);
+    fs::write(&path, "theme: nowhere\nkeys: { rolback: R }\n").unwrap();
+    let said = run(home.path(), &format!("doctor --settings {}", path.display()));
+    assert_eq!(said.code, Some(3), "{}", said.out);
+    assert!(said.out.contains("theme") && said.out.contains("rolback"), "{}", said.out);
 }

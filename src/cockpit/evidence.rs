@@ -75,7 +75,7 @@ impl World {
         let plan = flown.engine.plan().clone();
         for leg in &plan.legs {
             let Some(flown) = self.flown.get(id) else { return };
-            if !flown.engine.weight_since(&leg.id).is_some_and(|(w, _)| w > Percent::ZERO) {
+            if flown.engine.weight_since(&leg.id).is_none_or(|(w, _)| w == Percent::ZERO) {
                 continue;
             }
             let every = plan.rules.check_interval.0.max(1) as i64;

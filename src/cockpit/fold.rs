@@ -3,7 +3,7 @@
 use super::snapshot::RegionState;
 use super::track::Track;
 use super::{Note, Sign, World};
-use crate::fleet::{Fact, LegSeen, Observed, Reach, Rights, SideSeen, Workload};
+use crate::fleet::{Aspect, Fact, LegSeen, Observed, Reach, Rights, SideSeen, Workload};
 use crate::rollout::{Input, Rollout};
 use crate::strategy::PlanLeg;
 use crate::units::{Namespace, Percent, Region, Revision, RolloutId, Span, Time};
@@ -85,7 +85,14 @@ impl World {
                     if let Some(flown) = self.flown.get_mut(&id)
                         && flown.engine.phase() == crate::rollout::Phase::RollingBack
                     {
-                        flown.note(now, Sign::Plain, &workload.region.to_string(), "taken", &format!("{aspect:?} in {} ms", took.0));
+                        let what = match aspect {
+                            Aspect::Traffic => "traffic",
+                            Aspect::Template => "template",
+                            Aspect::OldReplicas | Aspect::NewReplicas => "pods",
+                        };
+                        let service = flown.engine.plan().service.name.clone();
+                        let text = format!("{} {what} written", workload.region);
+                        flown.note(now, Sign::Plain, &service, &text, &format!("in {} ms", took.0));
                     }
                 }
             }
@@ -182,7 +189,7 @@ impl World {
             reach,
             template: Some(w.template.clone()),
             want: new.as_ref().map_or(Some(Percent::ZERO), |r| w.want(r)),
-            seen: new.as_ref().and_then(|r| row.track.share(r, self.now)),
+            seen: new.as_ref().and_then(|r| row.track.share(r, engine.weight_since(&leg.id).map(|(_, at)| at), self.now)),
             load: row.track.load(self.now, Span::mins(1)),
             flight: w.flight.clone(),
             paused: w.paused,

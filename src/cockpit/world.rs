@@ -311,7 +311,7 @@ impl World {
         let mut flown = Flown::new(engine);
         super::news::tell(&mut flown, &first);
         self.flown.insert(id.clone(), flown);
-        self.store.append(&id, &[first.clone()], true);
+        self.store.append(&id, std::slice::from_ref(&first), true);
         self.fresh(&id, first);
         self.remember_rates(&id);
         self.forget_ended();
@@ -485,14 +485,15 @@ impl World {
     /// Derives again what others move, for the services whose rows changed.
     fn watch_others(&mut self) {
         for service in std::mem::take(&mut self.watch_again) {
-            let ours = self.flown.values().any(|f| f.engine.plan().service == service && !f.engine.settled());
+            let moves = |f: &Flown| !f.engine.settled() && f.engine.phase() != Phase::Superseded;
+            let ours = self.flown.values().any(|f| f.engine.plan().service == service && moves(f));
             let rows: Vec<_> = self.rows.values().map(|r| &r.workload).filter(|w| w.service == service).collect();
             match watch(&rows).filter(|_| !ours) {
                 Some(found) => {
                     let news = self.watched.get(&service).is_none_or(|w| w.id() != found.id());
                     if news {
                         let by = rows.iter().find_map(|r| r.changed_by.clone());
-                        let text = format!("{} moves to {}", service.name, found.plan().to);
+                        let text = format!("moves to {}", found.plan().to);
                         let aside = by.map(|b| format!("by {b}")).unwrap_or_default();
                         self.notes.push_front(Note {
                             at: self.now,

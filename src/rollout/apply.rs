@@ -219,9 +219,9 @@ impl State {
     /// Clocks stood still: they move on by the pause, or begin now where they began within it.
     fn resume(&mut self, at: Time) {
         let Some((since, _)) = self.paused.take() else { return };
-        let moved = |clock: Time| clock + at.since(since.max(clock));
-        self.progress = moved(self.progress);
-        self.applied = self.applied.map(moved);
+        for clock in std::iter::once(&mut self.progress).chain(&mut self.applied) {
+            *clock += at.since(since.max(*clock));
+        }
     }
 
     fn restart(&mut self, at: Time) {

@@ -25,7 +25,7 @@ pub use catalogue::{About, about, keys, strategy};
 pub use compile::compile;
 pub use document::{COMMON, Document, Entry, Key, NO_EFFECT, Shape};
 pub use plan::{Amount, Compensation, Gate, Limit, Plan, PlanLeg, Reversible, Route, Rules, Step, StepKind, StrategyKind};
-pub use plan_text::{plan_json, plan_text};
+pub use plan_text::{BackRun, plan_json, plan_text};
 pub use regions::Regions;
 pub use rolling::Rolling;
 pub use selection::{Origin, Sources, kebab};

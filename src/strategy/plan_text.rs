@@ -6,21 +6,12 @@ use super::regions::Regions;
 use super::way_back::WayBack;
 use super::words::{about, clock, seconds, table};
 use super::{Compensation, Reversible};
-use crate::units::{LegId, Percent};
+use crate::units::{LegId, Percent, Span};
 use serde_json::{Value, json};
 
 /// The plan as lines.
 pub fn plan_text(plan: &Plan) -> String {
-    let mut text = format!(
-        "{}   {} → {}   {}, {}, {} steps, {}\n\n",
-        plan.service,
-        plan.from(),
-        plan.to,
-        plan.strategy.name(),
-        Regions::words(plan.legs.len(), usize::from(plan.legs.iter().map(|l| l.wave).max().unwrap_or(0)) + 1),
-        plan.steps.len(),
-        about(plan.expected())
-    );
+    let mut text = format!("{}   {} → {}   {}\n\n", plan.service, plan.from(), plan.to, plan.summary());
     text += &steps(plan);
     text += "\nWAY BACK, the same key at every step\n";
     text += &ways_back(plan);
@@ -57,33 +48,104 @@ pub fn plan_json(plan: &Plan) -> Value {
     value
 }
 
+/// Steps one after the other that have the same way back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackRun {
+    /// The first of them, from 0.
+    pub first: usize,
+    /// The last of them.
+    pub last: usize,
+    /// The moves in words.
+    pub does: String,
+    /// How long it takes from the worst of them.
+    pub about: Span,
+    /// Whether it takes less from some of them.
+    pub up_to: bool,
+    /// How quickly.
+    pub reversible: Reversible,
+}
+
+impl Plan {
+    /// `canary, 3 regions together, 15 steps, about 1 h 8 min`.
+    pub fn summary(&self) -> String {
+        let waves = usize::from(self.legs.iter().map(|l| l.wave).max().unwrap_or(0)) + 1;
+        let regions = Regions::words(self.legs.len(), waves);
+        format!("{}, {regions}, {} steps, {}", self.strategy.name(), self.steps.len(), about(self.expected()))
+    }
+    /// What a step does: `weight 15 %, hold 5:00`.
+    pub fn does(&self, at: usize) -> String {
+        self.steps.get(at).map_or_else(String::new, |step| does(self, at, step))
+    }
+    /// When a step is passed: `errors < 2.0 %`.
+    pub fn passes_when(&self, at: usize) -> String {
+        self.steps.get(at).map_or_else(String::new, |step| passes_when(self, step))
+    }
+    /// Which legs a step moves, where that differs from the step before.
+    pub fn moves_on_to(&self, at: usize) -> Option<String> {
+        let step = self.steps.get(at)?;
+        let before = at.checked_sub(1).and_then(|before| self.steps.get(before));
+        let differs = self.legs.iter().any(|l| l.wave > 0) && before.is_none_or(|b| b.legs != step.legs);
+        differs.then(|| whose(self, step))
+    }
+    /// Requests per second that meet the new version from a step on, where they are counted.
+    pub fn exposed(&self, at: usize) -> Option<f64> {
+        self.legs.iter().map(|l| Some(l.load? * self.weight_at(at, &l.id).share())).sum()
+    }
+    /// How long the way back takes before a step and from it on, where it is with this step that it does not go at once any more.
+    pub fn slows_at(&self, at: usize) -> Option<(Span, Span)> {
+        let (before, after) = (self.way_back(at.checked_sub(1)?), self.way_back(at));
+        let slows = before.reversible == Reversible::Instant && after.reversible != Reversible::Instant;
+        slows.then_some((before.about, after.about))
+    }
+    /// The ways back, step by step, those that are the same together.
+    pub fn ways_back(&self) -> Vec<BackRun> {
+        let mut first = 0;
+        let ways: Vec<WayBack> = (0..self.steps.len()).map(|at| self.way_back(at)).collect();
+        let sorts = |way: &WayBack| way.moves.iter().map(|m| m.compensation).collect::<Vec<_>>();
+        let run = |run: &[WayBack]| {
+            let about = run.iter().map(|w| w.about).max().unwrap_or_default();
+            let begins = first;
+            first += run.len();
+            BackRun {
+                first: begins,
+                last: first - 1,
+                does: run.first().map(|way| words(self, way)).unwrap_or_default(),
+                about,
+                up_to: run.iter().any(|w| w.about != about),
+                reversible: run.first().map_or(Reversible::Instant, |w| w.reversible),
+            }
+        };
+        ways.chunk_by(|a, b| sorts(a) == sorts(b)).map(run).collect()
+    }
+    /// What stays when the rollout has passed.
+    pub fn left_behind(&self) -> String {
+        let beside = self.legs.iter().any(|l| l.route == Route::Weights);
+        if beside && !self.rules.cleanup_old_versions {
+            format!("{} pods stay up until somebody removes them", self.from())
+        } else {
+            "nothing".into()
+        }
+    }
+}
+
 fn steps(plan: &Plan) -> String {
-    let load: Option<f64> = plan.legs.iter().map(|l| l.load).sum();
-    let heading = ["PLAN", "", "does", "passes when", "undo", "takes"].into_iter().chain(load.map(|_| "requests exposed"));
+    let counted = plan.exposed(0).map(|_| "requests exposed");
+    let heading = ["PLAN", "", "does", "passes when", "undo", "takes"].into_iter().chain(counted);
     let mut rows = vec![heading.map(String::from).collect::<Vec<_>>()];
-    let (mut legs_before, mut back_before): (Option<&[LegId]>, Option<WayBack>) = (None, None);
     for (at, step) in plan.steps.iter().enumerate() {
-        if plan.legs.iter().any(|l| l.wave > 0) && legs_before != Some(&step.legs) {
-            legs_before = Some(&step.legs);
-            rows.push(vec![whose(plan, step)]);
+        rows.extend(plan.moves_on_to(at).map(|legs| vec![legs]));
+        if let Some((before, after)) = plan.slows_at(at) {
+            rows.push(vec![format!("------ after this the way back takes {} instead of {}", seconds(after), seconds(before))]);
         }
-        let back = plan.way_back(at);
-        if let Some(before) = &back_before
-            && before.reversible == Reversible::Instant
-            && back.reversible != Reversible::Instant
-        {
-            rows.push(vec![format!("------ after this the way back takes {} instead of {}", seconds(back.about), seconds(before.about))]);
-        }
-        back_before = Some(back);
         let mut row = vec![
             format!("{:2}", at + 1),
             step.label(),
-            does(plan, at, step),
-            passes_when(plan, step),
+            plan.does(at),
+            plan.passes_when(at),
             step.compensation.words().to_owned(),
             format!("≈{}", clock(step.expected)),
         ];
-        row.extend(load.map(|_| exposed(plan, at)));
+        row.extend(plan.exposed(at).map(|per_second| format!("{per_second:.0}/s")));
         rows.push(row);
     }
     table(&rows, &[5, 6])
@@ -188,28 +250,14 @@ fn passes_when(plan: &Plan, step: &Step) -> String {
     words
 }
 
-/// Requests per second that meet the new version.
-fn exposed(plan: &Plan, at: usize) -> String {
-    let per_second: f64 = plan.legs.iter().filter_map(|l| Some(l.load? * plan.weight_at(at, &l.id).share())).sum();
-    format!("{per_second:.0}/s")
-}
-
-/// Runs of steps with the same way back.
 fn ways_back(plan: &Plan) -> String {
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    let mut first = 0;
-    let ways: Vec<WayBack> = (0..plan.steps.len()).map(|at| plan.way_back(at)).collect();
-    let sorts = |way: &WayBack| way.moves.iter().map(|m| m.compensation).collect::<Vec<_>>();
-    for run in ways.chunk_by(|a, b| sorts(a) == sorts(b)) {
-        let steps =
-            if run.len() == 1 { format!("  in step {}", first + 1) } else { format!("  in step {}-{}", first + 1, first + run.len()) };
-        first += run.len();
-        let most = run.iter().map(|w| w.about).max().unwrap_or_default();
-        let to = if run.iter().any(|w| w.about != most) { "up to " } else { "" };
-        let moves = run.first().map(|way| words(plan, way)).unwrap_or_default();
-        rows.push(vec![steps, moves, format!("{to}{}", seconds(most))]);
-    }
-    rows.push(vec!["  left behind".into(), left_behind(plan), String::new()]);
+    let row = |run: BackRun| {
+        let (first, last) = (run.first + 1, run.last + 1);
+        let steps = if first == last { format!("  in step {first}") } else { format!("  in step {first}-{last}") };
+        vec![steps, run.does, format!("{}{}", if run.up_to { "up to " } else { "" }, seconds(run.about))]
+    };
+    let mut rows: Vec<Vec<String>> = plan.ways_back().into_iter().map(row).collect();
+    rows.push(vec!["  left behind".into(), plan.left_behind(), String::new()]);
     table(&rows, &[2])
 }
 
@@ -226,15 +274,5 @@ fn words(plan: &Plan, way: &WayBack) -> String {
     match way.moves.is_empty() {
         true => "nothing to undo".into(),
         false => way.moves.iter().map(|m| one(m.compensation)).collect::<Vec<_>>().join(", then "),
-    }
-}
-
-/// What stays when the rollout has passed.
-fn left_behind(plan: &Plan) -> String {
-    let beside = plan.legs.iter().any(|l| l.route == Route::Weights);
-    if beside && !plan.rules.cleanup_old_versions {
-        format!("{} pods stay up until somebody removes them", plan.from())
-    } else {
-        "nothing".into()
     }
 }

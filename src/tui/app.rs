@@ -5,7 +5,7 @@
 use super::glyphs::{GlyphSet, Sign};
 use super::input::{Input, Inputs};
 use super::keymap::Keymap;
-use super::model::{Hand, Model, Place, Speed};
+use super::model::{Hand, Model, Speed};
 use super::over;
 use super::pen::{Pen, text};
 use super::session::{Outside, Session};
@@ -198,13 +198,7 @@ pub fn paint(model: &Model, area: Rect, buf: &mut Buffer, pen: &Pen<'_>, reduce_
     let shown = Shown::of(model);
     let view = View::of(model, &shown, reduce_motion);
     let small = area.width < view::LEAST.0 || area.height < view::LEAST.1;
-    let mut cursor = match (&model.form, model.place) {
-        (Some(_), Place::Launch) if !small => {
-            view::frame(area, buf, &view, pen);
-            None
-        }
-        _ => view::draw(area, buf, &view, pen),
-    };
+    let mut cursor = view::draw(area, buf, &view, pen);
     if small {
         return None;
     }

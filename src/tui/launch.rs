@@ -1,15 +1,16 @@
 //! A new rollout being made: choose a strategy, fill it in, see the plan and its way back, go.
 //!
-//! Holds what was typed; what it means is compiled outside and handed back. Known weakness: it edits one document's values
-//! in a list, so waves are typed as text.
+//! Holds what was typed; what it means is compiled outside and handed back, while it is typed too. Known weakness: it edits
+//! one document's values in a list, so waves are typed as text.
 
-use super::commands::Action;
-use super::model::{Model, Place};
+use super::commands::{Action, command};
+use super::model::{Focus, Model, Place};
 use super::update::Effect;
 use super::widgets::field::Field;
-use crate::cockpit::Intent;
-use crate::strategy::{Document, Plan, Sources, StrategyKind};
-use crate::units::{Service, Trouble, Version};
+use crate::cockpit::{Intent, ServiceView};
+use crate::fleet::Protection;
+use crate::strategy::{COMMON, Document, Key, NO_EFFECT, Plan, Sources, StrategyKind, kebab, keys};
+use crate::units::{Kind, Service, Trouble, Version};
 use crossterm::event::{KeyCode, KeyEvent};
 use std::sync::Arc;
 
@@ -24,22 +25,46 @@ pub enum Stage {
     Plan,
 }
 
-/// What is being typed.
-#[derive(Debug)]
-pub enum Editing {
+/// What a text is typed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Typed {
+    /// Which service.
+    Service,
+    /// Which version.
+    Version,
     /// The value of a key.
-    Value(Field),
+    Value(&'static Key),
     /// Why it is launched.
     Reason,
+}
+
+/// A text being typed.
+#[derive(Debug)]
+pub struct Editing {
+    /// What for.
+    pub what: Typed,
+    /// The text.
+    pub field: Field,
 }
 
 /// What a form compiles to.
 #[derive(Debug, Clone)]
 pub struct Compiled {
-    /// The document, as far as it could be read.
+    /// The document.
     pub document: Document,
     /// The plan.
     pub plan: Arc<Plan>,
+}
+
+/// A row of the details.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Which key.
+    pub key: &'static Key,
+    /// Its value; empty where it is left out.
+    pub text: String,
+    /// Whether the person set it.
+    pub mine: bool,
 }
 
 /// The form.
@@ -55,15 +80,17 @@ pub struct Form {
     pub stage: Stage,
     /// Which strategy is chosen.
     pub kind: StrategyKind,
-    /// Which row of the details is chosen; 0 is the version.
+    /// Which row of the details is chosen; the one behind the last goes on to the plan.
     pub row: usize,
-    /// What the person set: key and text.
-    pub set: Vec<(String, String)>,
+    /// The plan is scrolled down so far.
+    pub scroll: usize,
+    /// What the person set: for which strategy, key and text.
+    pub set: Vec<(StrategyKind, &'static str, String)>,
     /// What is typed now.
     pub editing: Option<Editing>,
     /// Why it is launched.
-    pub reason: Field,
-    /// What the last reading gave; the document before it where it could not be read.
+    pub reason: String,
+    /// What the values give; nothing where something is wrong.
     pub compiled: Option<Compiled>,
     /// What is wrong.
     pub troubles: Vec<Trouble>,
@@ -72,184 +99,314 @@ pub struct Form {
 }
 
 impl Form {
-    /// Whether a text field takes the keys.
-    pub fn typing(&self) -> bool {
-        self.editing.is_some()
-    }
-
-    /// Text was pasted.
-    pub fn paste(&mut self, text: &str) {
-        match &mut self.editing {
-            Some(Editing::Value(field)) => field.paste(text),
-            Some(Editing::Reason) => self.reason.paste(text),
-            None => {}
-        }
-    }
-
-    /// The rows of the details: key, value, where it comes from.
-    pub fn rows(&self) -> Vec<(String, String, String)> {
-        let mut rows = vec![("to".to_string(), self.to.clone(), if self.to.is_empty() { "missing".into() } else { "you".into() })];
-        if let Some(compiled) = self.compiled.as_ref().filter(|c| c.document.strategy == self.kind) {
-            for entry in compiled.document.entries.iter().filter(|e| !matches!(e.key.name, "to" | "service" | "strategy")) {
-                let mine = self.set.iter().find(|(k, _)| k == entry.key.name);
-                let text = mine.map_or_else(|| entry.text.clone(), |(_, t)| t.clone());
-                rows.push((entry.key.name.into(), text, if mine.is_some() { "you".into() } else { entry.origin.words() }));
-            }
-        }
-        rows
-    }
-
-    /// What is said of the rollout, for the reader of documents.
-    pub fn sources(&self, kind: StrategyKind) -> Sources {
-        let mut options = vec![("strategy".to_string(), kind.name().to_string())];
-        if !self.to.is_empty() {
-            options.push(("to".into(), self.to.clone()));
-        }
-        if kind == self.kind {
-            options.extend(self.set.iter().cloned());
-        }
-        Sources { options, ..Sources::default() }
-    }
-}
-
-impl Model {
-    /// Opens the form for the selected service, with the newest version that does not run yet.
-    pub(super) fn open_form(&mut self) -> Vec<Effect> {
-        let selected = match (self.place, self.focus) {
-            (Place::Fleet, super::model::Focus::Services) => self.service.clone(),
-            _ => self.current().map(|r| r.status.service.clone()).or_else(|| self.service.clone()),
-        };
-        let Some(view) = self.snapshot.services.iter().find(|v| Some(&v.service) == selected.as_ref()) else {
-            self.say("no service was seen yet", true);
-            return Vec::new();
-        };
-        let runs = |v: &&Version| view.cells.iter().flatten().any(|c| c.version == **v || c.to.as_ref().is_some_and(|(t, _)| t == *v));
-        let from = view.cells.iter().flatten().next().map_or_else(|| "?".into(), |c| c.version.clone());
-        let to = view.versions.iter().find(|v| !runs(v)).map(|v| v.to_string()).unwrap_or_default();
-        self.form = Some(Form {
+    /// A form for a service, with the newest version that does not run yet.
+    pub fn of(view: &ServiceView) -> Form {
+        Form {
             service: view.service.clone(),
-            from,
-            to,
+            from: view.cells.iter().flatten().next().map_or_else(|| "?".into(), |c| c.version.clone()),
+            to: newest(view),
             stage: Stage::Strategy,
             kind: StrategyKind::Canary,
             row: 0,
+            scroll: 0,
             set: Vec::new(),
             editing: None,
-            reason: Field::default(),
+            reason: String::new(),
             compiled: None,
             troubles: Vec::new(),
             fits: Vec::new(),
-        });
+        }
+    }
+
+    /// The text that is typed for something now.
+    pub fn typed(&self, what: Typed) -> Option<&Field> {
+        self.editing.as_ref().filter(|e| e.what == what).map(|e| &e.field)
+    }
+
+    /// The rows of the details: the version, the strategy's own keys, those of every document.
+    pub fn rows(&self) -> Vec<Row> {
+        let (to, rest): (Vec<&'static Key>, Vec<_>) = COMMON.iter().filter(|k| k.name != "service").partition(|k| k.name == "to");
+        let shown = rest.into_iter().filter(|k| !NO_EFFECT.contains(&k.name));
+        to.into_iter().chain(keys(self.kind)).chain(shown).map(|key| self.row_of(key)).collect()
+    }
+
+    fn row_of(&self, key: &'static Key) -> Row {
+        let usual = || if key.usual { key.value.to_owned() } else { String::new() };
+        match (key.name, self.set_for(self.kind).find(|(name, _)| *name == key.name)) {
+            ("to", _) => Row { key, text: self.to.clone(), mine: true },
+            (_, Some((_, text))) => Row { key, text: text.to_owned(), mine: true },
+            (_, None) => Row { key, text: usual(), mine: false },
+        }
+    }
+
+    /// What is wrong with the value of a key.
+    pub fn wrong(&self, key: &Key) -> Option<&Trouble> {
+        let option = format!("--{}", kebab(key.name));
+        self.troubles.iter().find(|t| t.place.name == option)
+    }
+
+    /// What the person set for a strategy: what was set for another one counts where the key is one of every document.
+    fn set_for(&self, kind: StrategyKind) -> impl Iterator<Item = (&'static str, &str)> {
+        let common = |name: &str| COMMON.iter().any(|k| k.name == name);
+        self.set.iter().filter(move |(k, name, _)| *k == kind || common(name)).map(|(_, name, text)| (*name, text.as_str()))
+    }
+
+    /// Sets a key, or lets go of it.
+    fn put(&mut self, key: &'static str, text: Option<String>) {
+        let kind = self.kind;
+        let common = COMMON.iter().any(|k| k.name == key);
+        self.set.retain(|(k, name, _)| *name != key || *k != kind && !common);
+        self.set.extend(text.map(|text| (kind, key, text)));
+    }
+
+    /// What is said of the rollout, for the reader of documents; what is being typed counts already.
+    pub fn sources(&self, kind: StrategyKind) -> Sources {
+        let typed = self.editing.as_ref().map(|e| (e.what, e.field.text().trim().to_owned()));
+        let to = match &typed {
+            Some((Typed::Version, text)) => text,
+            _ => &self.to,
+        };
+        let mut options = vec![("strategy".to_owned(), kind.name().to_owned())];
+        options.extend(Some(to).filter(|t| !t.is_empty()).map(|to| ("to".to_owned(), to.clone())));
+        options.extend(self.set_for(kind).map(|(key, text)| (key.to_owned(), text.to_owned())));
+        if let Some((Typed::Value(key), text)) = &typed
+            && kind == self.kind
+        {
+            options.retain(|(name, _)| name != key.name);
+            // An empty text leaves it as it is by itself.
+            options.extend(Some(text).filter(|t| !t.is_empty()).map(|text| (key.name.to_owned(), text.clone())));
+        }
+        Sources { options, ..Sources::default() }
+    }
+
+    /// Why the chosen strategy cannot be flown here.
+    pub fn unfit(&self) -> Option<&Trouble> {
+        self.fits.iter().find(|(k, _)| *k == self.kind).and_then(|(_, fit)| fit.as_ref().err())
+    }
+
+    fn edit(&mut self, what: Typed, text: &str) {
+        self.editing = Some(Editing { what, field: Field::with(text) });
+    }
+
+    fn edit_row(&mut self) -> bool {
+        let Some(row) = self.rows().into_iter().nth(self.row) else { return false };
+        self.edit(if row.key.name == "to" { Typed::Version } else { Typed::Value(row.key) }, &row.text);
+        true
+    }
+}
+
+/// The newest version that does not run anywhere yet; empty where there is none.
+fn newest(view: &ServiceView) -> String {
+    let runs = |v: &&Version| view.cells.iter().flatten().any(|c| c.version == **v || c.to.as_ref().is_some_and(|(t, _)| t == *v));
+    view.versions.iter().find(|v| !runs(v)).map(|v| v.to_string()).unwrap_or_default()
+}
+
+impl Model {
+    /// Opens the form for the selected service; for another one where that is in flight and nobody pointed at it.
+    pub(super) fn open_form(&mut self) -> Vec<Effect> {
+        let flying = |s: &Service| self.snapshot.rollouts.iter().any(|r| r.status.service == *s && r.in_flight());
+        let listed = self.place == Place::Fleet && self.focus == Focus::Services;
+        let pointed = self.current().map(|r| &r.status.service).filter(|s| !listed && (self.place != Place::Fleet || !flying(s)));
+        let service = pointed.or(self.service.as_ref().filter(|s| listed || !flying(s)));
+        let views = &self.snapshot.services;
+        let found = service.and_then(|s| views.iter().find(|v| v.service == *s));
+        let Some(view) = found.or_else(|| views.iter().find(|v| !flying(&v.service))).or(views.first()) else {
+            self.say("no service was seen yet", true);
+            return Vec::new();
+        };
+        self.form = Some(Form::of(view));
         (self.place, self.full) = (Place::Launch, None);
         vec![Effect::Compile]
     }
 
-    /// A key on the launch screen that means something of its own there; `None`: what it means everywhere.
-    pub(super) fn form_command(&mut self, key: KeyEvent, action: Option<Action>) -> Option<Vec<Effect>> {
-        let armed = self.armed_for().is_some() || self.snapshot.protection == crate::fleet::Protection::Open;
+    /// The service that the form is for, as it is now.
+    pub(super) fn form_view(&self) -> Option<&ServiceView> {
+        let form = self.form.as_ref()?;
+        self.snapshot.services.iter().find(|v| v.service == form.service)
+    }
+
+    /// A command that means something of its own on the launch screen; `None`: what it means everywhere.
+    pub(super) fn form_command(&mut self, action: Action) -> Option<Vec<Effect>> {
+        if self.grace.is_some() && action == Action::Leave || self.full.is_some() {
+            return None;
+        }
+        let usual = self.form_view().map(newest).unwrap_or_default();
         let form = self.form.as_mut()?;
-        let rows = form.rows();
-        match (form.stage, action, key.code) {
-            (Stage::Strategy, Some(Action::Down | Action::Up), _) => {
+        let by = match action {
+            Action::Down => Some(1),
+            Action::Up => Some(-1),
+            Action::PageDown => Some(10),
+            Action::PageUp => Some(-10),
+            Action::Top => Some(isize::MIN / 2),
+            Action::Bottom => Some(isize::MAX / 2),
+            _ => None,
+        };
+        match (form.stage, action) {
+            (Stage::Strategy, _) if by.is_some() => {
                 let all = StrategyKind::ALL;
                 let at = all.iter().position(|k| *k == form.kind).unwrap_or(0);
-                let by = if action == Some(Action::Down) { 1 } else { -1 };
-                form.kind = all[at.saturating_add_signed(by).min(all.len() - 1)];
-                form.set.clear();
+                form.kind = all[at.saturating_add_signed(by.unwrap_or(0)).min(all.len() - 1)];
                 form.row = 0;
-                Some(vec![Effect::Compile])
             }
-            (Stage::Strategy, Some(Action::Open), _) => {
-                form.stage = Stage::Details;
-                Some(Vec::new())
+            (Stage::Details, _) if by.is_some() => {
+                form.row = form.row.saturating_add_signed(by.unwrap_or(0)).min(form.rows().len());
+                return Some(Vec::new());
             }
-            (Stage::Details, Some(Action::Down), _) => {
-                form.row = (form.row + 1).min(rows.len().saturating_sub(1));
-                Some(Vec::new())
+            (Stage::Plan, _) if by.is_some() => {
+                let last = form.compiled.as_ref().map_or(0, |c| c.plan.steps.len().saturating_sub(1));
+                form.scroll = form.scroll.saturating_add_signed(by.unwrap_or(0)).min(last);
+                return Some(Vec::new());
             }
-            (Stage::Details, Some(Action::Up), _) => {
-                form.row = form.row.saturating_sub(1);
-                Some(Vec::new())
+            (Stage::Strategy, Action::Service) => {
+                let name = form.service.name.to_string();
+                form.edit(Typed::Service, &name);
             }
-            (Stage::Details, Some(Action::Open), _) => {
-                let text = rows.get(form.row).map(|r| r.1.clone()).unwrap_or_default();
-                form.editing = Some(Editing::Value(Field::with(&text)));
-                Some(Vec::new())
+            (Stage::Strategy | Stage::Details, Action::Version) => {
+                form.row = 0;
+                let to = form.to.clone();
+                form.edit(Typed::Version, &to);
             }
-            (Stage::Details, _, KeyCode::Char('d')) => {
-                let name = rows.get(form.row).map(|r| r.0.clone()).unwrap_or_default();
-                form.set.retain(|(k, _)| *k != name);
-                Some(vec![Effect::Compile])
-            }
-            (Stage::Details, Some(Action::NextPane), _) => {
-                if form.troubles.is_empty() {
-                    form.stage = Stage::Plan;
-                } else {
-                    let first = form.troubles[0].to_string();
-                    self.say(first, true);
+            (Stage::Strategy, Action::Open | Action::NextPane) => self.show_details(),
+            (Stage::Details, Action::Open) => {
+                if !form.edit_row() {
+                    self.show_plan();
                 }
-                Some(Vec::new())
             }
-            (Stage::Plan, _, KeyCode::Char('w')) => {
-                form.editing = Some(Editing::Reason);
-                Some(Vec::new())
+            (Stage::Details, Action::NextPane) => self.show_plan(),
+            (Stage::Strategy | Stage::Details, Action::Plan) => self.show_plan(),
+            (Stage::Details, Action::Default) => match form.rows().get(form.row).map(|r| r.key.name) {
+                Some("to") => form.to = usual,
+                Some(key) => form.put(key, None),
+                None => {}
+            },
+            (Stage::Plan, Action::Why) => {
+                let reason = form.reason.clone();
+                form.edit(Typed::Reason, &reason);
             }
-            (Stage::Plan, Some(Action::Open), _) => {
-                let Some(compiled) = form.compiled.clone().filter(|_| form.troubles.is_empty()) else {
-                    self.say("there is no plan to launch: Esc, and repair the details", true);
-                    return Some(Vec::new());
-                };
-                if !armed {
-                    let text = format!(
-                        "{} is safe: press {} to arm, then Enter",
-                        self.snapshot.fleet,
-                        self.keymap.key(Action::Arm).unwrap_or_default()
-                    );
-                    self.say(text, true);
-                    return Some(Vec::new());
-                }
-                let reason = Some(form.reason.text()).filter(|r| !r.trim().is_empty());
-                Some(vec![Effect::Take { intent: Intent::Launch { plan: compiled.plan, reason }, armed }])
+            (Stage::Plan, Action::Open) => return Some(self.go_up()),
+            (Stage::Plan, Action::Launch) => {
+                let enter = self.keymap.key(Action::Open).unwrap_or_default();
+                self.say(format!("{enter} launches"), false);
             }
-            (Stage::Plan, Some(Action::Leave), _) => {
-                form.stage = Stage::Details;
-                Some(Vec::new())
-            }
-            (Stage::Details, Some(Action::Leave), _) => {
-                form.stage = Stage::Strategy;
-                Some(Vec::new())
-            }
-            _ => None,
+            (Stage::Plan, Action::Leave) => form.stage = Stage::Details,
+            (Stage::Details, Action::Leave) => form.stage = Stage::Strategy,
+            // Off on this screen, or opening what is open.
+            (_, Action::Launch | Action::NextPane | Action::Plan) => {}
+            _ => return None,
         }
+        Some(vec![Effect::Compile])
+    }
+
+    fn show_details(&mut self) {
+        let Some(form) = self.form.as_mut() else { return };
+        if form.to.is_empty() {
+            form.edit(Typed::Version, "");
+            self.say("which version? Type its tag, or take one that is known with the arrows", false);
+        } else if let Some(trouble) = form.unfit().filter(|t| t.kind == Kind::Refused) {
+            let text = format!("{}: {}", trouble.cause, trouble.remedy);
+            self.say(text, true);
+        } else {
+            (form.stage, form.row) = (Stage::Details, form.row.max(1));
+        }
+    }
+
+    /// Goes on to the plan, or to the first row that is in the way.
+    fn show_plan(&mut self) {
+        let Some(form) = self.form.as_mut() else { return };
+        let Some(trouble) = form.troubles.first() else {
+            (form.stage, form.scroll) = (Stage::Plan, 0);
+            return;
+        };
+        let text = format!("{}: {}", trouble.cause, trouble.remedy);
+        if let Some(row) = form.rows().iter().position(|r| form.wrong(r.key).is_some()) {
+            (form.row, form.stage) = (row, Stage::Details);
+        }
+        self.say(text, true);
+    }
+
+    /// Launches what is on the screen.
+    fn go_up(&mut self) -> Vec<Effect> {
+        let armed = self.armed_for().is_some() || self.snapshot.protection == Protection::Open;
+        let Some(form) = &self.form else { return Vec::new() };
+        let Some(compiled) = &form.compiled else {
+            self.say("there is no plan to launch: go back, and repair the details", true);
+            return Vec::new();
+        };
+        if !armed {
+            let key = |action| self.keymap.key(action).unwrap_or_else(|| command(action).name.to_owned());
+            let text = format!("{} is safe: press {} to arm, then {}", self.snapshot.fleet, key(Action::Arm), key(Action::Open));
+            self.say(text, true);
+            return Vec::new();
+        }
+        let reason = Some(form.reason.trim().to_owned()).filter(|r| !r.is_empty());
+        vec![Effect::Take { intent: Intent::Launch { plan: compiled.plan.clone(), reason }, armed }]
     }
 
     /// A key while a field of the form takes them.
     pub(super) fn form_type(&mut self, key: KeyEvent) -> Vec<Effect> {
-        let Some(form) = self.form.as_mut() else { return Vec::new() };
-        match (form.editing.take(), key.code) {
-            (Some(_), KeyCode::Esc) | (None, _) | (Some(Editing::Reason), KeyCode::Enter) => Vec::new(),
-            (Some(Editing::Value(field)), KeyCode::Enter) => {
-                let text = field.text().trim().to_string();
-                match form.rows().get(form.row).map(|r| r.0.clone()) {
-                    Some(name) if name == "to" => form.to = text,
-                    Some(name) => {
-                        form.set.retain(|(k, _)| *k != name);
-                        form.set.push((name, text));
+        let Some(Editing { what, mut field }) = self.form.as_mut().and_then(|f| f.editing.take()) else { return Vec::new() };
+        match key.code {
+            KeyCode::Esc => {}
+            KeyCode::Enter => self.keep(what, field),
+            _ => {
+                match key.code {
+                    KeyCode::Down => self.next_choice(what, &mut field, 1),
+                    KeyCode::Up => self.next_choice(what, &mut field, -1),
+                    KeyCode::Tab => {
+                        let typed = field.text();
+                        if let Some(meant) = self.choices(what).into_iter().find(|c| c.contains(typed.trim())) {
+                            field = Field::with(&meant);
+                        }
                     }
-                    None => {}
+                    _ => {
+                        field.key(key);
+                    }
                 }
-                vec![Effect::Compile]
+                if let Some(form) = &mut self.form {
+                    form.editing = Some(Editing { what, field });
+                }
             }
-            (Some(Editing::Value(mut field)), _) => {
-                field.key(key);
-                form.editing = Some(Editing::Value(field));
-                Vec::new()
+        }
+        vec![Effect::Compile]
+    }
+
+    /// Takes what was typed.
+    fn keep(&mut self, what: Typed, field: Field) {
+        let text = field.text().trim().to_owned();
+        let named = |v: &&ServiceView| *v.service.name == *text;
+        let view = self.snapshot.services.iter().find(named).cloned();
+        let Some(form) = &mut self.form else { return };
+        match (what, view) {
+            (Typed::Service, Some(view)) if view.service == form.service => {}
+            (Typed::Service, Some(view)) => {
+                let (kind, set) = (form.kind, std::mem::take(&mut form.set));
+                *form = Form { kind, set, ..Form::of(&view) };
             }
-            (Some(Editing::Reason), _) => {
-                form.reason.key(key);
-                form.editing = Some(Editing::Reason);
-                Vec::new()
+            (Typed::Service, None) => {
+                form.editing = Some(Editing { what, field });
+                self.say(format!("there is no service {text}: the arrows go through those there are"), true);
             }
+            (Typed::Version, _) => form.to = text,
+            (Typed::Value(key), _) => form.put(key.name, Some(text).filter(|t| !t.is_empty())),
+            (Typed::Reason, _) => form.reason = text,
+        }
+    }
+
+    /// What can be taken instead of typed.
+    pub(super) fn choices(&self, what: Typed) -> Vec<String> {
+        match what {
+            Typed::Service => self.snapshot.services.iter().map(|v| v.service.name.to_string()).collect(),
+            Typed::Version => self.form_view().map(|v| v.versions.iter().map(Version::to_string).collect()).unwrap_or_default(),
+            Typed::Value(_) | Typed::Reason => Vec::new(),
+        }
+    }
+
+    fn next_choice(&self, what: Typed, field: &mut Field, by: isize) {
+        let all = self.choices(what);
+        let at = all.iter().position(|c| *c == field.text().trim());
+        let next = at.map_or(0, |at| at.saturating_add_signed(by)).min(all.len().saturating_sub(1));
+        if let Some(text) = all.get(next) {
+            *field = Field::with(text);
         }
     }
 }

@@ -213,6 +213,10 @@ impl Model {
     pub fn show(&mut self, snapshot: Arc<Snapshot>, hand: Hand) {
         self.hand = hand;
         self.snapshot = snapshot;
+        // What to try first is not what to do when something fails or is over.
+        if self.snapshot.practice && self.snapshot.rollouts.iter().any(|r| r.status.mood.need() == 0 || !r.in_flight()) {
+            self.hint = None;
+        }
         let all: Vec<RolloutId> = self.snapshot.rollouts.iter().map(|r| r.status.id.clone()).collect();
         if self.last_key.until(hand) >= CALM_HANDS {
             self.order = all;
@@ -260,7 +264,7 @@ impl Model {
         match &self.over {
             Some(Over::Palette(_) | Over::Filter(_) | Over::Reason { .. }) => true,
             Some(Over::Help(_)) => false,
-            None => self.form.as_ref().is_some_and(Form::typing),
+            None => self.place == Place::Launch && self.form.as_ref().is_some_and(|f| f.editing.is_some()),
         }
     }
 

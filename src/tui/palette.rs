@@ -31,6 +31,17 @@ impl Palette {
         found.into_iter().map(|(_, c)| c).collect()
     }
 
+    /// Which characters of a name were typed.
+    pub fn hits(&self, name: &str) -> Vec<u32> {
+        let pattern = Pattern::parse(&self.field.text(), CaseMatching::Ignore, Normalization::Smart);
+        let (mut hits, mut buffer) = (Vec::new(), Vec::new());
+        let found = pattern.indices(Utf32Str::new(name, &mut buffer), &mut Matcher::new(Config::DEFAULT), &mut hits);
+        if found.is_none() {
+            hits.clear();
+        }
+        hits
+    }
+
     /// Moves the choice.
     pub fn move_by(&mut self, by: isize) {
         let last = self.found().len().saturating_sub(1);

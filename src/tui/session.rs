@@ -2,11 +2,11 @@
 //! key scripts by virtual time.
 
 use super::launch::Compiled;
-use super::model::{Hand, Model};
+use super::model::{Hand, Model, Place};
 use super::update::Effect;
 use crate::cockpit::World;
 use crate::strategy::{Document, Plan, StrategyKind, compile};
-use crate::units::{Person, Time, Trouble, Version};
+use crate::units::{Kind, Person, Place as Where, Time, Trouble, Version};
 use crossterm::event::{KeyEvent, MouseEvent};
 use std::sync::Arc;
 
@@ -83,6 +83,10 @@ impl Session {
             return false;
         }
         self.model.show(snapshot, hand);
+        // What is launched is what is on the screen, so the plan there keeps up with the fleet.
+        if self.model.place == Place::Launch && self.model.form.as_ref().is_some_and(|f| f.editing.is_none()) {
+            self.compile();
+        }
         true
     }
 
@@ -114,12 +118,12 @@ impl Session {
             StrategyKind::ALL.into_iter().map(|kind| (kind, self.compile_as(kind))).collect();
         let kind = form.kind;
         let Some(form) = &mut self.model.form else { return };
-        form.fits = compiled.iter().map(|(k, r)| (*k, r.as_ref().map(|c| c.plan.clone()).map_err(first))).collect();
-        match compiled.into_iter().find(|(k, _)| *k == kind) {
-            Some((_, Ok(compiled))) => (form.compiled, form.troubles) = (Some(compiled), Vec::new()),
-            Some((_, Err(troubles))) => form.troubles = troubles,
-            None => {}
-        }
+        form.fits = compiled.iter().map(|(k, r)| (*k, r.as_ref().map(|c| c.plan.clone()).map_err(|t| first(t)))).collect();
+        (form.compiled, form.troubles) = match compiled.into_iter().find(|(k, _)| *k == kind) {
+            Some((_, Ok(compiled))) => (Some(compiled), Vec::new()),
+            Some((_, Err(troubles))) => (None, troubles),
+            None => (None, Vec::new()),
+        };
     }
 
     fn compile_as(&self, kind: StrategyKind) -> Result<Compiled, Vec<Trouble>> {
@@ -127,8 +131,8 @@ impl Session {
         let document = Document::read(&form.sources(kind))?;
         let to = document.to.clone().unwrap_or_default();
         if to.is_empty() {
-            let place = crate::units::Place::named("to");
-            return Err(vec![Trouble::new(crate::units::Kind::Usage, place, "no version is named", "write a tag, or @sha256:...")]);
+            let place = Where::named("--to");
+            return Err(vec![Trouble::new(Kind::Usage, place, "no version is named", "write a tag, or @sha256:...")]);
         }
         let legs = self.world.legs(&form.service, &to, document.container.as_deref()).map_err(|t| vec![t])?;
         let plan: Plan = compile(&document, &legs, &form.service, &Version::new(&to))?;
@@ -136,7 +140,7 @@ impl Session {
     }
 }
 
-fn first(troubles: &Vec<Trouble>) -> Trouble {
-    let none = || Trouble::new(crate::units::Kind::Document, crate::units::Place::default(), "it does not fit here", "");
+fn first(troubles: &[Trouble]) -> Trouble {
+    let none = || Trouble::new(Kind::Document, Where::default(), "it does not fit here", "");
     troubles.first().cloned().unwrap_or_else(none)
 }

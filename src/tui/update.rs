@@ -74,13 +74,7 @@ impl Model {
                 return effects;
             }
         }
-        if self.place == Place::Launch
-            && let Some(more) = self.form_command(key, action)
-        {
-            effects.extend(more);
-        } else if let Some(action) = action {
-            effects.extend(self.act(action));
-        }
+        effects.extend(action.map(|action| self.act(action)).unwrap_or_default());
         effects
     }
 
@@ -94,8 +88,10 @@ impl Model {
             }
             Some(Over::Reason { text: f, .. }) => f.paste(text),
             _ => {
-                if let Some(form) = self.form.as_mut().filter(|f| f.typing()) {
-                    form.paste(text);
+                let editing = self.form.as_mut().and_then(|f| f.editing.as_mut());
+                if let Some(editing) = editing {
+                    editing.field.paste(text);
+                    return vec![Effect::Compile];
                 }
             }
         }
@@ -181,6 +177,11 @@ impl Model {
 
     /// Carries out what a key or the palette asks for.
     pub fn act(&mut self, action: Action) -> Vec<Effect> {
+        if self.place == Place::Launch
+            && let Some(effects) = self.form_command(action)
+        {
+            return effects;
+        }
         if let Some(why) = off(action, self) {
             self.say(format!("{}: {why}", command(action).name), true);
             return Vec::new();
@@ -211,6 +212,8 @@ impl Model {
                 self.armed = Some(self.hand.plus(ARMED));
             }
             Action::Launch => return self.open_form(),
+            // Only the launch screen has them, and takes them before.
+            Action::Service | Action::Version | Action::Default => {}
             Action::Open => self.open(),
             Action::Leave => self.leave(),
             Action::Worst => {

@@ -11,6 +11,7 @@ use super::{Done, SCHEMA, columns, print, settings};
 use crate::fleet::Protection;
 use crate::settings::{Folders, Settings};
 use crate::tui::glyphs::GlyphSet;
+use crate::tui::keymap::Keymap;
 use crate::tui::theme::{Mode, Theme, Tier};
 use crate::units::{Kind, Trouble};
 use serde::Serialize;
@@ -101,6 +102,8 @@ fn settings_of(args: &DoctorArgs, places: &Folders, all: &mut Vec<Finding>) -> O
     if let Err(troubles) = Theme::load(read.theme.as_deref(), Mode::Dark, Tier::True) {
         all.extend(troubles.iter().map(|trouble| Finding::fails(AREA, "theme", trouble)));
     }
+    let wrong = Keymap::new(&read.keys).err().unwrap_or_default();
+    all.extend(wrong.iter().map(|trouble| Finding::fails(AREA, "keys", trouble)));
     Some(read)
 }
 

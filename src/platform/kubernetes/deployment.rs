@@ -44,8 +44,8 @@ pub(super) struct Write {
     pub(super) patch: Value,
     /// What has been led to when it is taken.
     pub(super) done: Done,
-    /// The fence and the image that it tests.
-    tested_flight: Option<Option<String>>,
+    /// Whether it tests a fence that was read, and which image.
+    tested_fence: bool,
     tested_image: Option<String>,
 }
 
@@ -74,7 +74,11 @@ pub(super) fn next(order: &Order, sight: &Sight, template: Option<&Template>, do
     if let Some(trouble) = flight.as_ref().and_then(|f| fenced(order, f)) {
         return Next::Refuse(trouble, flight);
     }
+    // What the controller has not seen yet says nothing of what it will do. Only a way back does not wait for that.
     let settled = d.observed >= d.generation;
+    if !settled && (forward || done.fence) {
+        return Next::Wait;
+    }
     let index = d.images.iter().position(|(c, _)| **c == *order.container);
     let image = index.and_then(|i| d.images.get(i)).map_or("", |(_, image)| &**image);
     if forward && index.is_none() {
@@ -88,23 +92,15 @@ pub(super) fn next(order: &Order, sight: &Sight, template: Option<&Template>, do
         let cause = "it replaces all its pods at once (strategy Recreate), so there are no batches";
         return Next::Refuse(refusal(order, cause, "roll it to 100 % in one step"), None);
     }
-    if forward && !matched && !paused {
-        if done.template && settled {
-            return Next::Refuse(moved(order, sight, image), None);
-        }
-        if !done.template && !settled {
-            return Next::Wait;
-        }
-        if !done.template && row.template != order.old {
-            return Next::Refuse(moved(order, sight, image), None);
-        }
+    if forward && !matched && !paused && (done.template || row.template != order.old) {
+        return Next::Refuse(moved(order, sight, image), None);
     }
-    let have = if matched && settled { row.revision(&row.template).map_or(0, |r| r.pods.want) } else { 0 };
+    let have = if matched { row.revision(&row.template).map_or(0, |r| r.pods.want) } else { 0 };
     let target = share.of_rounded_up(d.replicas);
-    let reached = matched && settled && have >= target;
+    let reached = matched && have >= target;
     let hold = paused || (share < Percent::ALL && reached);
     let ours = flight.as_ref().is_some_and(|f| is_ours(order, f));
-    let finished = matched && settled && share == Percent::ALL && !paused && row.complete;
+    let finished = matched && share == Percent::ALL && !paused && row.complete;
 
     let mut plan = Plan { template: !matched && !done.template && !paused, ..Plan::default() };
     plan.pause = hold && !d.paused && !done.pause;
@@ -209,27 +205,18 @@ fn write(order: &Order, sight: &Sight, template: Option<&Template>, done: Done, 
         resume: plan.resume,
         restore: plan.restore,
     };
-    Next::Write(Box::new(Write {
-        patch: Value::Array(ops),
-        done: done.or(now),
-        tested_flight: tested.then(|| d.flight.as_deref().map(str::to_owned)),
-        tested_image,
-    }))
+    Next::Write(Box::new(Write { patch: Value::Array(ops), done: done.or(now), tested_fence: tested && d.flight.is_some(), tested_image }))
 }
 
-/// Which of a refused write's tests failed, from a fresh look. `None`: none of them.
+/// Which of a refused write's tests failed, from a fresh look. `None`: none of them that forbids to try again.
 pub(super) fn explain(order: &Order, write: &Write, fresh: &Sight) -> Option<(Trouble, Option<Flight>)> {
     let d = &fresh.deployment;
     let flight = rows::flight(d);
-    if write.tested_flight.as_ref().is_some_and(|read| read.as_deref() != d.flight.as_deref()) {
-        let Some(f) = &flight else {
-            return Some((refusal(order, "the fence was removed while writing", "look who did, then retry"), None));
-        };
-        let trouble = fenced(order, f).unwrap_or_else(|| {
-            let cause = format!("the fence changed while writing: now term {} of {}", f.term.0, clean(f.rollout.as_str(), 80));
-            Trouble { kind: Kind::OutOfReach, ..refusal(order, &cause, "it is tried again") }
-        });
+    if let Some(trouble) = flight.as_ref().and_then(|f| fenced(order, f)) {
         return Some((trouble, flight));
+    }
+    if write.tested_fence && d.flight.is_none() {
+        return Some((refusal(order, "the fence was removed while writing", "look who did, then retry"), None));
     }
     let image = d.images.iter().find(|(c, _)| **c == *order.container).map(|(_, i)| &**i);
     match (&write.tested_image, image) {

@@ -9,7 +9,7 @@ use super::index::Index;
 use super::objects::{Deployment, Row, Seen, Set};
 use super::sights::{Sight, Sights, Template};
 use super::{rights, rows, templates};
-use crate::fleet::{Aspect, Fact, Flight, Way};
+use crate::fleet::{Aspect, Fact, Flight};
 use crate::platform::{Order, Question};
 use crate::units::{Kind, Place, Region, Span, Trouble, WorkloadId};
 use kube::api::{GetParams, ListParams, Patch, PatchParams};
@@ -154,14 +154,11 @@ impl Drive {
         // What our own last write led to: an older sight is not looked at.
         let mut generation = 0;
         let mut looked: Option<Arc<Sight>> = None;
-        let mut second = self.order.wish.way == Way::Back;
+        let mut second = true;
         loop {
             let seen = match looked.take() {
                 Some(sight) => Some(sight),
-                None => match sights.borrow_and_update().clone() {
-                    Some(sight) => Some(sight),
-                    None => None,
-                },
+                None => sights.borrow_and_update().clone(),
             };
             let sight = match seen {
                 Some(sight) if sight.deployment.generation < generation => {
@@ -199,7 +196,7 @@ impl Drive {
                         if !second {
                             return Err((words, None));
                         }
-                        // A way back may have been made from an old sight: once more, from a fresh one.
+                        // It was made from an old sight: once more, from a fresh one.
                         (second, looked) = (false, Some(Arc::new(fresh)));
                     }
                 },

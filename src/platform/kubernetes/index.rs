@@ -4,7 +4,7 @@
 //! a pod of a ReplicaSet that is not listed (its Deployment may not be seen) is kept without use.
 
 use super::objects::{Deployment, Key, Pod, Set, Slice, Uid};
-use super::rows::{Parts, SetParts, workload};
+use super::rows::{Parts, SetParts, slow, workload};
 use super::sights::{PodSight, Sight};
 use super::trouble::Sort;
 use crate::fleet::Workload;
@@ -172,12 +172,15 @@ impl Index {
     /// A workload with what driving and counting it needs.
     pub(super) fn sight(&self, uid: Uid, row: Workload) -> Option<Sight> {
         let deployment = self.deployments.get(self.deployment_of.get(&uid)?)?.clone();
+        let slow = slow(row.start_takes);
         let sets: Vec<&Set> = self.sets_of.get(&uid).into_iter().flatten().filter_map(|key| self.sets.get(key)).collect();
         let pods = sets.iter().flat_map(|set| self.pods_of(set.uid).map(move |found| (*set, found)));
         let pods = pods.filter(|(_, (_, pod, _))| !pod.going).map(|(set, (key, pod, served))| PodSight {
             name: key.split('/').next_back().unwrap_or_default().into(),
             revision: set.hash.clone(),
             ready: pod.ready && served.unwrap_or(true),
+            trouble: pod.trouble.as_ref().map(|t| t.cause.clone()),
+            young_until: pod.runs_since.unwrap_or(pod.created) + slow,
         });
         Some(Sight {
             row,

@@ -4,14 +4,19 @@
 //! writes. Only this folder knows API types; facts and rows go out. Known weakness: it offers rolling updates only, since weights
 //! need a second Deployment or a route.
 
+mod asked;
 mod automation;
 mod connection;
 mod credentials;
 mod deployment;
 mod hands;
+mod health;
 mod index;
 mod kubeconfig;
+mod metrics;
 mod objects;
+mod probe;
+mod proxy;
 mod rights;
 mod rows;
 mod sights;
@@ -21,10 +26,12 @@ mod trouble;
 mod watch;
 
 pub use kubeconfig::Contexts;
+pub use probe::{ContextReport, NeedReport, probe};
 
 use super::{Order, Platform, Question};
 use crate::fleet::Fact;
 use crate::units::{Kind, Namespace, Place, Region, Time, Trouble};
+use asked::Asker;
 use connection::{Context, Line};
 use hands::{Hands, Inbox};
 use sights::Sights;
@@ -67,19 +74,28 @@ impl KubernetesPlatform {
         let (tell, facts) = mpsc::channel(WAY);
         let sights = Sights::new();
         let mut shared: HashMap<&str, Arc<Context>> = HashMap::new();
-        let (mut watchers, mut lines) = (Vec::new(), HashMap::new());
+        let open = tokio::sync::watch::channel(Arc::from([])).0;
+        let (mut watchers, mut askers, mut lines) = (Vec::new(), Vec::new(), HashMap::new());
         for spec in regions {
             let context = shared.entry(&spec.context).or_insert_with(|| Context::new(contexts.clone(), &spec.context));
             lines.insert(spec.name.clone(), Line::new(context.clone()));
-            watchers.push(Watcher::new(spec.clone(), Line::new(context.clone()), tell.clone(), sights.clone()));
+            let line = Line::new(context.clone());
+            askers.push(Asker {
+                region: spec.name.clone(),
+                line: line.clone(),
+                facts: tell.clone(),
+                sights: sights.clone(),
+                open: open.subscribe(),
+            });
+            watchers.push(Watcher::new(spec.clone(), line, tell.clone(), sights.clone()));
         }
         let inbox = Arc::new(Inbox::default());
-        let open = tokio::sync::watch::channel(Arc::from([])).0;
         let hands = Hands { lines, sights, facts: tell, inbox: inbox.clone(), open: open.subscribe() };
         let eyes = thread("flightdeck-eyes", move || async move {
             let mut tasks = tokio::task::JoinSet::new();
-            for watcher in watchers {
+            for (watcher, asker) in watchers.into_iter().zip(askers) {
                 tasks.spawn(watcher.run());
+                tasks.spawn(asker.run());
             }
             while tasks.join_next().await.is_some() {}
         })?;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Older revisions without pods that are kept to go back to.
 const OLDER: usize = 5;
-/// A pod that runs for longer than this (and twice as long as others took) and is not ready is worth a word.
+/// A pod that runs for longer than this (and longer than twice what others took) and is not ready is worth a word.
 const SLOW: Span = Span::secs(15);
 
 /// What is known of one Deployment.
@@ -52,7 +52,7 @@ pub(super) fn id(region: &Region, d: &Deployment) -> WorkloadId {
 /// The row, and when it has to be made again although nothing changed.
 pub(super) fn workload(mut parts: Parts) -> (Workload, Option<Time>) {
     let d = parts.deployment;
-    parts.sets.sort_by(|a, b| (b.set.number, b.set.created).cmp(&(a.set.number, a.set.created)));
+    parts.sets.sort_by_key(|s| std::cmp::Reverse((s.set.number, s.set.created)));
     let start_takes = start_takes(&parts.sets);
     let mut again = None;
     let mut older = 0;
@@ -67,8 +67,7 @@ pub(super) fn workload(mut parts: Parts) -> (Workload, Option<Time>) {
                 continue;
             }
         }
-        let slow = start_takes.map_or(SLOW, |t| Span(t.0 * 2)).max(SLOW);
-        let (stuck, later) = stuck(s, &pods, slow, parts.now);
+        let (stuck, later) = stuck(s, &pods, slow(start_takes), parts.now);
         again = [again, later].into_iter().flatten().min();
         pods.stuck = stuck;
         if i == 0 && pods.stuck.is_none() {
@@ -108,6 +107,11 @@ pub(super) fn workload(mut parts: Parts) -> (Workload, Option<Time>) {
         revisions,
     };
     (row, again)
+}
+
+/// How long a pod may run before it should be ready.
+pub(super) fn slow(start_takes: Option<Span>) -> Span {
+    start_takes.map_or(SLOW, |t| Span(t.0 * 2)).max(SLOW)
 }
 
 /// Done as `kubectl rollout status` says it; pods that fail after it was done do not make it an update again.

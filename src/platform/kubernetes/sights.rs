@@ -5,7 +5,7 @@
 
 use super::objects::{Deployment, Door};
 use crate::fleet::Workload;
-use crate::units::{Region, Revision, WorkloadId};
+use crate::units::{Region, Revision, Time, WorkloadId};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,6 +30,10 @@ pub(super) struct PodSight {
     pub(super) name: Arc<str>,
     pub(super) revision: Revision,
     pub(super) ready: bool,
+    /// Why it does not become ready.
+    pub(super) trouble: Option<String>,
+    /// Until then it may still be starting.
+    pub(super) young_until: Time,
 }
 
 /// An older template and the change cause it came with.

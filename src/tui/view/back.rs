@@ -2,7 +2,7 @@
 //! that must agree, and the pods that the target has.
 
 use super::charts::Samples;
-use super::words::{self, share, tenths, version};
+use super::words::{self, tenths, version};
 use super::{View, take, take_last};
 use crate::cockpit::RolloutView;
 use crate::rollout::{BackStatus, LegStatus, Mood, Phase, Proof};
@@ -44,7 +44,7 @@ pub(super) fn rail(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
         points.push(match took {
             Some(took) => (name.into_owned(), Point::Done, format::measured(*took)),
             None if leg.is_some_and(|l| l.silent_since.is_some()) => (name.into_owned(), Point::Later, "silent".into()),
-            None if carries < Percent::ALL => (format!("{name} {}", share(carries)), Point::Back(0.5), format::measured(now)),
+            None if carries < Percent::ALL => (format!("{name} {}", words::about(carries)), Point::Back(0.5), format::measured(now)),
             None => (name.into_owned(), Point::Back(0.5), format::measured(now)),
         });
     }
@@ -83,7 +83,7 @@ pub(super) fn charts(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<
     let now = back.took.map_or(view.snapshot.now, |took| view.snapshot.now.min(back.began + took + AFTER));
     let paper = |lag| Paper::new(now, SECOND, plot_width(area.width), lag);
     let seen: Samples = moves.seen.iter().map(|(at, p)| (*at, Some(p.points()))).collect();
-    let want = steps(&moves.want, now);
+    let want = steps(&moves.want, paper(Span::ZERO).time(0), now);
     let errors: Samples = moves.errors.iter().map(|(at, rate)| (*at, Some(rate * 100.0))).collect();
 
     let mut rest = area;
@@ -107,7 +107,7 @@ pub(super) fn charts(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<
         paper: paper(Span::ZERO),
         scale: Scale::new(&Ceiling::fixed(100.0), Unit::Percent),
         curves: &[
-            Curve { samples: &want, every: Span::mins(60), role: Role::Old, judged: false, label: vec![dim("want")] },
+            Curve { samples: &want, every: SECOND, role: Role::Old, judged: false, label: vec![dim("want")] },
             Curve { samples: &seen, every: SECOND, role: Role::New, judged: false, label: word(last(&seen)) },
         ],
         limit: None,
@@ -152,17 +152,14 @@ fn errors_chart(
     .draw(rest, buf, pen);
 }
 
-/// A value that holds until it changes, as points that a curve connects.
-fn steps(values: &[(Time, Percent)], now: Time) -> Samples {
-    let mut samples: Samples = Vec::with_capacity(values.len() * 2 + 1);
-    for (i, (at, value)) in values.iter().enumerate() {
-        samples.push((*at, Some(value.points())));
-        let until = values.get(i + 1).map_or(now, |(next, _)| *next - Span(1));
-        if until > *at {
-            samples.push((until, Some(value.points())));
-        }
-    }
-    samples
+/// A value that holds until it changes, as one point a dot, so that a change is upright.
+fn steps(values: &[(Time, Percent)], from: Time, now: Time) -> Samples {
+    let dot = SECOND.0 as i64 / 2;
+    let value = |at: Time| values.partition_point(|(t, _)| *t <= at).checked_sub(1).and_then(|i| values.get(i));
+    (from.0.div_euclid(dot)..=now.0.div_euclid(dot))
+        .map(|n| Time(n * dot))
+        .filter_map(|at| Some((at, Some(value(at)?.1.points()))))
+        .collect()
 }
 
 /// PROOF and CAPACITY, above the events; takes its rows from `side`.

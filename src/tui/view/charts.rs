@@ -35,7 +35,8 @@ pub(super) type Samples = Vec<(Time, Option<f64>)>;
 
 /// The charts of a rollout, above each other on one x axis, in the rows there are.
 pub(super) fn column(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_>, pen: &Pen<'_>) {
-    if area.height < 4 {
+    // A title, three rows, the axis.
+    if area.height < 1 + 3 + AXIS {
         return;
     }
     let mut rest = area;
@@ -290,9 +291,6 @@ fn stale(r: &RolloutView, view: &View<'_>) -> Option<String> {
 fn no_metrics(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_>, pen: &Pen<'_>) {
     let to = version(&r.status.to);
     let mut lines = vec![vec![Fact::new(0, [text(format!("Nothing counts requests of {to} here. This is not zero."))])]];
-    if let (false, Mood::Unclear { .. } | Mood::Held { .. }) = (r.verdict.says.is_empty(), &r.status.mood) {
-        lines.push(vec![Fact::new(1, [dim(r.verdict.says.as_str())])]);
-    }
     let held = matches!(r.status.mood, Mood::Unclear { .. });
     let mut last =
         vec![Fact::new(0, [text(if held { "The step is held: no data never passes." } else { "Pods and R are watched all the same." })])];

@@ -24,13 +24,13 @@ struct Form {
 
 /// The events of one rollout, in a pane.
 pub(super) fn of_rollout(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
-    list(area, buf, &r.notes, "newest first", 0, Form { tenths: moves_back(r), subject: None }, pen);
+    list(area, buf, &r.notes, "newest first", 0, Form { tenths: moves_back(r), subject: None }, empty(Some(r)), pen);
 }
 
 /// The events of the fleet, in a pane.
 pub(super) fn of_fleet(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
     let form = Form { tenths: false, subject: Some(subjects(&view.snapshot.notes, area.width)) };
-    list(area, buf, &view.snapshot.notes, "all regions, newest first", 0, form, pen);
+    list(area, buf, &view.snapshot.notes, "all regions, newest first", 0, form, empty(None), pen);
 }
 
 /// All events, on a screen of their own.
@@ -45,7 +45,15 @@ pub(super) fn screen(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen
     } else {
         "newest first".to_owned()
     };
-    list(content, buf, notes, &note, first, form, pen);
+    list(content, buf, notes, &note, first, form, empty(rollout), pen);
+}
+
+/// What is said where nothing is listed.
+fn empty(r: Option<&RolloutView>) -> &'static str {
+    match r {
+        Some(r) if !r.status.flown => "A log begins with the first key.",
+        _ => "Nothing has happened yet.",
+    }
 }
 
 fn moves_back(r: &RolloutView) -> bool {
@@ -57,12 +65,13 @@ fn subjects(notes: &[Note], room: u16) -> u16 {
     notes.iter().map(|n| columns(&n.subject)).max().unwrap_or(0).clamp(6, 20).min(room / 3)
 }
 
-fn list(area: Rect, buf: &mut Buffer, notes: &[Note], note: &str, first: usize, form: Form, pen: &Pen<'_>) {
+#[allow(clippy::too_many_arguments)] // each is one of what it draws; a struct for three callers would only rename them
+fn list(area: Rect, buf: &mut Buffer, notes: &[Note], note: &str, first: usize, form: Form, empty: &str, pen: &Pen<'_>) {
     let mut rest = area;
     let title = take(&mut rest, 1);
     Title::new("EVENTS", vec![Fact::new(0, [dim(note)])]).draw(title, buf, pen);
     if notes.is_empty() {
-        pen.text(buf, rest.x, rest.y, if rest.height > 0 { rest.width } else { 0 }, "Nothing has happened yet.", Role::Dim);
+        pen.text(buf, rest.x, rest.y, if rest.height > 0 { rest.width } else { 0 }, empty, Role::Dim);
     }
     for (note, row) in notes.iter().skip(first).zip(rest.rows()) {
         draw(note, row, buf, form, pen);

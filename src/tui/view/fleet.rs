@@ -106,15 +106,17 @@ fn wide(rest: &mut Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
         small_charts(take(rest, CHART + 1), buf, &curves, view, pen);
         take(rest, 1);
     }
-    if silent {
-        clusters::draw_silent(take_last(rest, silent_rows), buf, &found, view, pen);
-        take_last(rest, 1);
-    }
+    let below = if clusters { clusters::height(view.snapshot) + 1 } else { 0 } + if silent { silent_rows + 1 } else { 0 };
+    let events = (view.snapshot.notes.len() as u16 + 1).max(data_plane::height(view.snapshot)).max(3);
+    lower(take(rest, events.min(rest.height.saturating_sub(below))), buf, view, pen);
     if clusters {
-        clusters::draw(take_last(rest, clusters::height(view.snapshot)), buf, view, pen);
-        take_last(rest, 1);
+        take(rest, 1);
+        clusters::draw(take(rest, clusters::height(view.snapshot)), buf, view, pen);
     }
-    lower(*rest, buf, view, pen);
+    if silent {
+        take(rest, 1);
+        clusters::draw_silent(take(rest, silent_rows), buf, &found, view, pen);
+    }
 }
 
 /// Errors of every rollout over the last hour, each against its own limit.
@@ -144,7 +146,8 @@ fn small_charts(area: Rect, buf: &mut Buffer, rollouts: &[&&RolloutView], view: 
         ceiling.see(old.iter().chain(&new).filter_map(|(_, v)| *v).fold(0.0, f64::max));
         let every = Span::secs(60 * 60 / u64::from(plot_width(width).max(1)));
         Chart {
-            paper: Paper::whole(now - Span::mins(60), now, plot_width(width)),
+            // With a column more than the hour: that of now is not whole yet.
+            paper: Paper::whole(now - Span::mins(60), now + every, plot_width(width)),
             scale: Scale::new(&ceiling, Unit::Percent),
             curves: &[
                 Curve { samples: &old, every, role: Role::Old, judged: false, label: Vec::new() },

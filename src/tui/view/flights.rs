@@ -1,6 +1,6 @@
 //! IN FLIGHT: every rollout, the one that needs a person most first, with since when and what `R` takes.
 
-use super::words::{self, left, share, version};
+use super::words::{self, left, version};
 use super::{FULL, View, WIDE};
 use crate::cockpit::RolloutView;
 use crate::rollout::{Mood, Readiness, Status};
@@ -36,7 +36,11 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>)
         _ => Form::Narrow,
     };
     let columns = headings(shown, form);
-    let rows: Vec<Row<'_>> = shown.iter().map(|r| row(r, view, form)).collect();
+    // The column of the state takes what the others leave.
+    let others: u16 = columns.iter().skip(1).map(|c| c.width + c.gap).sum::<u16>() + columns.first().map_or(0, |c| c.width);
+    let spare = area.width.saturating_sub(3 + others);
+    let state = columns.iter().find(|c| c.grows).map_or(0, |c| c.width) + spare;
+    let rows: Vec<Row<'_>> = shown.iter().map(|r| row(r, view, form, state)).collect();
     let selected = at.and_then(|at| at.checked_sub(first)).filter(|_| view.focus == Focus::InFlight);
     Table { title: "IN FLIGHT", note: &note, columns: &columns, rows: &rows, selectable: true, selected }.draw(area, buf, pen);
     if listed.is_empty() && area.height > 1 {
@@ -75,31 +79,34 @@ fn headings<'a>(shown: &[&RolloutView], form: Form) -> Vec<Column<'a>> {
         Column::words([], name),
         Column::words([], versions),
         Column::words([dim("strategy")], most(|s| columns(s.strategy.name()), 8, 10)).rank(2),
-        Column::words([dim("where")], most(|s| columns(&words::place(s)), 9, 16)).rank(1),
+        Column::words([dim("where")], most(|s| columns(&words::place(s)), 9, 16)).gap(1).rank(1),
     ];
     if form == Form::Wide {
         all.push(Column::words([dim("split")], 20).gap(3));
     }
-    all.push(Column::numbers([], 6));
-    all.push(Column::words([dim("state")], 24).gap(3).grows());
+    all.push(Column::numbers([], 5));
+    all.push(Column::words([dim("state")], 24).grows());
     if form == Form::Wide {
         all.push(Column::words([dim("next")], 18).gap(3));
     }
-    all.push(Column::numbers([dim("since")], 8));
-    all.push(Column::words([], 1).gap(3));
-    all.push(Column::numbers([dim("R takes")], 7).gap(1));
+    all.push(Column::numbers([dim("since")], 7));
+    all.push(Column::words([], 1));
+    all.push(Column::numbers([dim("R takes")], 7).gap(0));
     all
 }
 
-fn row<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Row<'a> {
+fn row<'a>(r: &'a RolloutView, view: &View<'a>, form: Form, room: u16) -> Row<'a> {
     let s = &r.status;
-    let mark = words::sign_of(&s.mood);
-    let since = format::duration(view.snapshot.now.since(words::since(s)));
+    let mark = match &s.mood {
+        Mood::Unclear { cause } => words::unclear(r, cause).0,
+        mood => words::sign_of(mood),
+    };
+    let since = words::since_short(view.snapshot.now.since(words::since(s)));
     let (back, role, takes) = takes(s);
     let mut cells: Vec<Cell<'a>> = vec![[strong(shorten(&s.service.name, 24))].into()];
     if form == Form::Narrow {
         cells.push(Cell::Words(moves(s)));
-        cells.push(Cell::Words(state(r, view, form)));
+        cells.push(Cell::Words(state(r, view, form, room)));
         cells.push([text(since)].into());
         cells.push([Bit::new(role, takes)].into());
     } else {
@@ -111,7 +118,7 @@ fn row<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Row<'a> {
             cells.push(Cell::Bar(Bar::split(seen.share(), Some(s.want.share()))));
         }
         cells.push([strong(words::whole(seen)), dim(" %")].into());
-        cells.push(Cell::Words(state(r, view, form)));
+        cells.push(Cell::Words(state(r, view, form, room)));
         if form == Form::Wide {
             cells.push([dim(next(s, view))].into());
         }
@@ -157,51 +164,78 @@ fn next(s: &Status, view: &View<'_>) -> String {
     }
 }
 
-/// How it goes, in words; what carries the meaning comes first.
-fn state<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Vec<Bit<'a>> {
+/// How it goes, in words; what carries the meaning comes first, and what does not fit behind it is left out.
+fn state<'a>(r: &'a RolloutView, view: &View<'a>, form: Form, room: u16) -> Vec<Bit<'a>> {
+    let (mut bits, more) = says(r, view, form);
+    for part in more {
+        if width(&bits) + width(&part) > room {
+            break;
+        }
+        bits.extend(part);
+    }
+    bits
+}
+
+/// What is always said, and what is said where there is room.
+fn says<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> (Vec<Bit<'a>>, Vec<Vec<Bit<'a>>>) {
     let s = &r.status;
     let warn = |word: &'static str| Bit::new(Role::Warn, word);
     let cause = |cause: &'a str| text(format!(" {cause}"));
-    match &s.mood {
+    let mut more: Vec<Vec<Bit<'a>>> = Vec::new();
+    let bits = match &s.mood {
         Mood::Failing { cause, automatic, .. } => {
             let worst = words::Worst::of(r);
+            more.extend(worst.place.map(|place| vec![dim(format!(" in {place}"))]));
             let errors = words::errors(worst.new).filter(|_| words::over_limit(worst.new, s.limit));
-            let mut bits = match errors {
-                Some(errors) => {
-                    let limit = s.limit.map(|l| format!(" limit {}", format::limit(l.points()))).unwrap_or_default();
-                    vec![Bit::new(Role::Bad, format!("errors {errors}")), dim(limit)]
-                }
+            let bits = match errors {
+                Some(errors) => vec![Bit::new(Role::Bad, format!("errors {errors}"))],
                 None => vec![Bit::new(Role::Bad, cause.as_str())],
             };
-            if let (Some(at), true) = (automatic, form != Form::Narrow) {
-                bits.extend([dim(", auto in "), strong(left(view, *at))]);
-            }
+            more.extend(s.limit.map(|l| vec![dim(format!(" limit {}", format::limit(l.points())))]));
+            more.extend(automatic.map(|at| vec![dim(", auto in "), strong(left(view, at))]));
             bits
         }
-        Mood::Stuck { cause: why, .. } => vec![warn("stuck"), cause(why)],
+        Mood::Stuck { cause: why, .. } => match &s.stuck {
+            Some(stuck) => {
+                let wait = if stuck.pods == 1 { ", 1 pod waits".to_owned() } else { format!(", {} pods wait", stuck.pods) };
+                more.push(vec![text(wait)]);
+                vec![warn("stuck"), cause(&stuck.cause)]
+            }
+            None => vec![warn("stuck"), cause(why)],
+        },
         Mood::Held { cause: why, .. } => match why.strip_prefix("waits: ") {
             Some(why) => vec![warn("waits"), cause(why)],
             None => vec![warn("held"), cause(why)],
         },
         Mood::Waits { cause } => vec![text(cause.as_str())],
-        Mood::Unclear { cause: why } => vec![Bit::new(Role::Unknown, "unclear"), dim(format!(" {why}"))],
-        Mood::OnCourse => match &s.next {
-            Some((label, Some(at))) if form != Form::Wide => vec![text("on course"), dim(format!(" {label} in {}", left(view, *at)))],
-            _ => vec![text("on course")],
-        },
+        Mood::Unclear { cause: why } => {
+            let (_, word, role, rest) = words::unclear(r, why);
+            vec![Bit::new(role, word), dim(format!(" {rest}"))]
+        }
+        Mood::OnCourse => {
+            if let (Some((label, Some(at))), true) = (&s.next, form != Form::Wide) {
+                more.push(vec![dim(format!(" {label} in ")), text(left(view, *at))]);
+            }
+            vec![text("on course")]
+        }
         Mood::RollingBack => {
+            more.push(vec![text(format!(" to {}", version(&s.rollback.target)))]);
             let can = s.back.as_ref().map(|b| b.can).filter(|can| can.rest() > crate::units::Percent::ZERO);
-            let mut bits = vec![warn("rolling back"), text(format!(" to {}", version(&s.rollback.target)))];
-            bits.extend(can.map(|can| dim(format!(", {} can move now", share(can)))));
-            bits
+            more.extend(can.map(|can| vec![dim(format!(", {} can move now", words::about(can)))]));
+            vec![warn("rolling back")]
         }
-        Mood::NotProven { missing } => vec![warn("moved, not proven"), cause(missing)],
+        Mood::NotProven { missing } => vec![warn("not proven"), cause(missing)],
         Mood::Back => {
-            let took = s.back.as_ref().and_then(|b| b.took).map(|t| format!(" in {}", format::measured(t))).unwrap_or_default();
-            vec![text(format!("back on {}", version(&s.rollback.target))), dim(took)]
+            let took = s.back.as_ref().and_then(|b| b.took);
+            more.extend(took.map(|t| vec![dim(format!(" in {}", format::measured(t)))]));
+            vec![text(format!("back on {}", version(&s.rollback.target)))]
         }
-        Mood::Promoted => vec![text("promoted"), dim(format!(" {} runs everywhere", version(&s.to)))],
+        Mood::Promoted => {
+            more.push(vec![dim(format!(" {} runs everywhere", version(&s.to)))]);
+            vec![text("promoted")]
+        }
         Mood::Aborted => vec![warn("aborted"), text(format!(" all traffic on {}", version(&s.from)))],
         Mood::Superseded => vec![warn("superseded"), text(" somebody else drives it")],
-    }
+    };
+    (bits, more)
 }

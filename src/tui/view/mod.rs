@@ -12,6 +12,7 @@ mod data_plane;
 mod events;
 mod fleet;
 mod flights;
+mod launch;
 mod plan;
 mod regions;
 mod rollout;
@@ -23,11 +24,14 @@ mod way_back;
 mod why;
 mod words;
 
+pub(super) use verdict::wrap;
+
 pub use of_model::Shown;
 pub use top::window_title;
 
 use super::commands::Action;
-use super::model::{Focus, Full, Place};
+use super::launch::Form;
+use super::model::{Focus, Full, Over, Place};
 use super::pen::Pen;
 use super::theme::Role;
 use super::widgets::field::Field;
@@ -100,6 +104,10 @@ pub struct View<'a> {
     pub hint: Option<&'a str>,
     /// Countdowns in steps of 5 s.
     pub reduce_motion: bool,
+    /// What floats over the screen, or takes the keys.
+    pub over: Option<&'a Over>,
+    /// A new rollout being made.
+    pub form: Option<&'a Form>,
     /// What can be pressed.
     pub keys: &'a [Bound],
 }
@@ -130,6 +138,11 @@ impl<'a> View<'a> {
         self.snapshot.protection == Protection::Safe && self.armed.is_none()
     }
 
+    /// What is being made, where that has the screen.
+    fn making(&self) -> Option<&'a Form> {
+        self.form.filter(|_| self.place == Place::Launch && self.full.is_none())
+    }
+
     /// Whether one rollout has the screen.
     fn of_rollout(&self) -> bool {
         self.place == Place::Rollout && self.subject().is_some()
@@ -144,14 +157,15 @@ pub fn draw(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) -> Opt
         return None;
     }
     let content = frame(area, buf, view, pen);
+    if let Some(form) = view.making() {
+        return launch::draw(content, buf, form, view, pen);
+    }
     match (view.full, view.place) {
         (Some(Full::Events), _) => events::screen(content, buf, view, pen),
         (Some(Full::Plan), Place::Rollout) => plan::screen(content, buf, view, pen),
         (Some(Full::Why), Place::Rollout) => why::screen(content, buf, view, pen),
         (_, Place::Rollout) => rollout::draw(content, buf, view, pen),
-        (_, Place::Fleet) => return fleet::draw(content, buf, view, pen),
-        // The launch screen draws its own content into the frame.
-        (_, Place::Launch) => {}
+        (_, Place::Fleet | Place::Launch) => return fleet::draw(content, buf, view, pen),
     }
     None
 }

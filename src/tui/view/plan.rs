@@ -53,12 +53,12 @@ pub(super) fn screen(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen
 }
 
 fn table(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_>, first: usize, pen: &Pen<'_>) {
-    let label = r.status.steps.iter().map(|s| columns(&s.label)).max().unwrap_or(4).clamp(7, 16);
+    let label = r.status.steps.iter().map(|s| columns(&s.label)).max().unwrap_or(4).clamp(6, 16);
     let columns = [
         Column::words([dim("step")], label),
-        Column::words([dim("at")], 8).gap(4),
-        Column::numbers([dim("took")], 7),
-        Column::words([dim("undo")], 20).gap(3).grows(),
+        Column::words([dim("at")], 8).gap(3),
+        Column::numbers([dim("took")], 7).gap(1),
+        Column::words([dim("undo")], 20).grows(),
     ];
     let steps = r.status.steps.iter().skip(first).take(usize::from(area.height.saturating_sub(1)));
     let rows: Vec<Row<'_>> = steps.map(|step| row(step, view)).collect();

@@ -23,11 +23,13 @@ pub(super) struct Form {
     full: bool,
     /// The row for all regions together.
     all: bool,
+    /// Headings in one word.
+    narrow: bool,
 }
 
 impl Form {
     pub fn at(width: u16, legs: usize) -> Form {
-        Form { full: width >= FULL, all: width >= FULL && legs > 1 }
+        Form { full: width >= FULL, all: width >= FULL && legs > 1, narrow: width < 72 }
     }
     /// How many rows it would take, without the headings.
     pub fn rows(self, r: &RolloutView) -> u16 {
@@ -88,7 +90,7 @@ fn headings<'a>(old: &'a str, new: &'a str, name: u16, digits: u16, form: Form) 
     let errors = with("errors", new);
     let mut all = vec![
         Column::words([], name),
-        Column::words([dim("traffic on "), Bit::new(Role::New, new)], 8).grows(),
+        Column::words([dim(if form.narrow { "on " } else { "traffic on " }), Bit::new(Role::New, new)], 8).grows(),
         Column::numbers([dim("seen")], 5),
         Column::numbers([dim("want")], 4),
         Column::words([], 1).gap(1),
@@ -132,7 +134,11 @@ fn all<'a>(r: &'a RolloutView, form: Form, digits: usize) -> Row<'a> {
     let seen = s.seen.unwrap_or(s.want).share();
     let cells = Cells {
         name: strong("all"),
-        bar: Cell::Bar(Bar { full: true, ..Bar::split(seen, Some(s.want.share())) }),
+        bar: Cell::Bar(Bar {
+            full: true,
+            role: if s.seen.is_some() { Role::New } else { Role::Off },
+            ..Bar::split(seen, Some(s.want.share()))
+        }),
         seen: s.seen,
         want: s.want,
         new_pods: sum(|l| l.new_pods.as_ref()),
@@ -149,7 +155,9 @@ fn leg<'a>(r: &'a RolloutView, l: &'a LegStatus, form: Form, digits: usize) -> R
     let measured = words::measured(r, &l.id);
     let seen = l.seen.unwrap_or(l.want).share();
     // One bar on the screen is full: that of all regions, or of the one there is.
-    let bar = Bar { full: r.status.legs.len() == 1, ..Bar::split(seen, Some(l.want.share())) };
+    let mut bar = Bar { full: r.status.legs.len() == 1, ..Bar::split(seen, Some(l.want.share())) };
+    // What is only wanted, and not seen, is not blue.
+    bar.role = if l.seen.is_some() { bar.role } else { Role::Off };
     // Where there is no share to draw, the reason has the room.
     let says = match l.mood {
         LegMood::Unknown => Some((Role::Unknown, l.why.clone().map(Cow::Owned).unwrap_or(Cow::Borrowed("not heard yet")))),

@@ -44,7 +44,8 @@ pub(super) fn draw(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'
     regions::draw(take(&mut rest, rows + 1), buf, r, form, pen);
     take(&mut rest, 1);
 
-    if !has_side(screen) {
+    // A side of a few rows says less than one line over the whole width.
+    if !has_side(screen) || rest.height < 12 {
         let line = take_last(&mut rest, 1);
         if rest.height >= 24 {
             events::of_rollout(take_last(&mut rest, 9), buf, r, pen);
@@ -90,7 +91,7 @@ fn rail(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
     let s = &r.status;
     let point = |step: &crate::rollout::StepStatus| match step.state {
         StepState::Done => Point::Done,
-        StepState::Now => Point::Now(step.part.unwrap_or(0.0)),
+        StepState::Now => Point::Now(step.part.or(part(step, s)).unwrap_or(0.0)),
         StepState::Failing => Point::Failing(step.part.unwrap_or(0.5)),
         StepState::Later => Point::Later,
     };
@@ -100,6 +101,12 @@ fn rail(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
         steps.iter_mut().for_each(|s| s.point = Point::Done);
     }
     Rail { steps: &steps }.draw(area, buf, pen);
+}
+
+/// How much of its share a step has reached, where it has no hold that tells.
+fn part(step: &crate::rollout::StepStatus, s: &crate::rollout::Status) -> Option<f64> {
+    let weight = step.weight.filter(|w| w.share() > 0.0)?;
+    Some((s.seen.unwrap_or(s.want).share() / weight.share()).min(1.0))
 }
 
 fn label(step: &crate::rollout::StepStatus) -> &str {

@@ -74,6 +74,10 @@ struct Grid {
     version: u16,
     /// Columns of a bar; none where there is no room.
     bar: u16,
+    /// Columns of a share.
+    share: u16,
+    /// Columns of ready pods; none where there is no room.
+    pods: u16,
     /// Numbers at the right: req/s, errors, p99; narrow: errors alone.
     numbers: u16,
 }
@@ -86,14 +90,17 @@ impl Grid {
         let room = area.width.saturating_sub(2 + name + 1 + numbers + 2);
         let count = shot.regions.len().max(1);
         let fit = usize::from(room / LEAST).clamp(1, count);
-        let cell = (room / fit as u16).min(if full { 42 } else { 30 });
+        let cell = (room / fit as u16).min(if full { 50 } else { 30 });
         let longest = |c: &Cell| columns(c.version.as_str()).max(c.to.as_ref().map_or(0, |(v, _)| columns(v.as_str())));
         let version = shown.iter().flat_map(|s| s.cells.iter().flatten()).map(longest).max().unwrap_or(0).max(4);
+        let shares = shown.iter().flat_map(|s| s.cells.iter().flatten()).filter_map(|c| c.to.as_ref());
+        let share = shares.map(|(_, share)| columns(&whole(*share))).max().unwrap_or(0).max(2);
         // Sign, version, bar, version, share, and the gap to the next region.
-        let others = 2 + 1 + 1 + 3 + 2;
-        let bar = cell.saturating_sub(others + 2 * version).min(12);
-        let bar = if full && bar >= 5 { bar } else { 0 };
-        let version = if bar > 0 { version } else { version.min(cell.saturating_sub(2 + 1 + 3 + 1) / 2) };
+        let others = 2 + 1 + 1 + 1 + share + 2;
+        let bar = cell.saturating_sub(others + 2 * version).min(20);
+        let pods = if bar >= 16 { 8 } else { 0 };
+        let bar = if full && bar >= 5 { bar - pods } else { 0 };
+        let version = if bar > 0 { version } else { version.min(cell.saturating_sub(2 + 1 + 1 + share + 1) / 2) };
         // Of more regions than fit, those where something is to be seen come first.
         let mut regions: Vec<usize> = (0..shot.regions.len()).collect();
         if fit < regions.len() {
@@ -103,7 +110,7 @@ impl Grid {
             regions.truncate(fit);
             regions.sort_unstable();
         }
-        Grid { name, hidden: shot.regions.len() - regions.len(), regions, cell, version, bar, numbers }
+        Grid { name, hidden: shot.regions.len() - regions.len(), regions, cell, version, bar, share, pods, numbers }
     }
 
     fn column(&self, area: Rect, nth: usize) -> u16 {
@@ -172,10 +179,15 @@ fn heading(region: &RegionView, area: Rect, buf: &mut Buffer, view: &View<'_>, p
     let room = area.width.saturating_sub(2);
     let mut bits = vec![strong(shorten(region.name.as_str(), room))];
     let share = region.share.map(|s| dim(format!("{} %", whole(s))));
-    for bit in more.into_iter().chain(share) {
-        if width(&bits) + 1 + bit.width() <= room {
-            bits.extend([text(" "), bit]);
-        }
+    // What the region is for goes before its share does; trouble goes never.
+    let quiet = matches!(region.state, RegionState::Answers) && lag.is_none();
+    let fits = |bit: &Bit<'_>, taken: u16| taken + 1 + bit.width() <= room;
+    let reserved = if quiet { share.as_ref().map_or(0, |s| s.width() + 1) } else { 0 };
+    if let Some(bit) = more.filter(|bit| fits(bit, width(&bits) + reserved)) {
+        bits.extend([text(" "), bit]);
+    }
+    if let Some(bit) = share.filter(|bit| fits(bit, width(&bits))) {
+        bits.extend([text(" "), bit]);
     }
     pen.bits(buf, area.x + 2, area.y, room, &bits);
 }
@@ -213,6 +225,11 @@ fn draw_cell(cell: &Cell, area: Rect, buf: &mut Buffer, grid: &Grid, view: &View
     let y = area.y;
     pen.text(buf, area.x, y, 1, mark.text(), role);
     let mut x = area.x + 2;
+    if grid.pods > 0 {
+        let (ready, want) = cell.pods;
+        let role = if ready < want { Role::Warn } else { Role::Dim };
+        pen.bits_right(buf, area.right() - 1, y, &[Bit::new(role, format!("{ready}/{want}"))]);
+    }
     let end = pen.text(buf, x, y, grid.version, &shorten(cell.version.as_str(), grid.version), words);
     let moving = cell.to.as_ref().filter(|(_, share)| cell.mood != CellMood::Calm || share.hundredths() > 0);
     if let Some((to, share)) = moving {
@@ -231,7 +248,7 @@ fn draw_cell(cell: &Cell, area: Rect, buf: &mut Buffer, grid: &Grid, view: &View
         );
         let number = whole(*share);
         let from = if grid.bar > 0 { x + grid.version + 1 } else { after + 1 };
-        pen.bits_right(buf, (from + 3).max(from + columns(&number)), y, &[strong(number)]);
+        pen.bits_right(buf, from + grid.share, y, &[strong(number)]);
         return;
     }
     let says: Vec<Bit<'_>> = match (cell.drift_since, &cell.why) {
@@ -245,7 +262,7 @@ fn draw_cell(cell: &Cell, area: Rect, buf: &mut Buffer, grid: &Grid, view: &View
         (None, None) => return,
     };
     let start = end + 1;
-    let line = Rect { x: start.saturating_sub(1), width: (area.right() + 1).saturating_sub(start) + 2, ..area };
+    let line = Rect { x: start.saturating_sub(1), width: (area.right() + 1).saturating_sub(start + grid.pods) + 2, ..area };
     Facts { head: Vec::new(), left: vec![Fact::new(0, says)], right: Vec::new(), spacing: Spacing { gap: 1, tab: None } }
         .draw(line, buf, pen);
 }

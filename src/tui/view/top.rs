@@ -4,7 +4,6 @@
 use super::way_back::{self, Form, silent};
 use super::words::{self, Worst, drifts, left, share, version};
 use super::{FULL, View};
-use crate::analysis::Verdict;
 use crate::cockpit::{RegionState, RolloutView};
 use crate::rollout::{BackStatus, Mood, Phase, Status};
 use crate::tui::commands::Action;
@@ -36,14 +35,27 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>)
     if let (false, Some(r)) = (form.named, view.subject()) {
         subject(r, view, form).draw(super::take(&mut rest, 1), buf, pen);
     }
-    let (tint, top, bottom) = lines(view, form);
+    let (tint, top, mut bottom) = lines(view, form);
     match tint {
         Some(tint) => Strip { tint, top, bottom }.draw(rest, buf, pen),
+        // What is being made stands where the verdict does; the line then has to say itself what it is about.
+        None if view.making().is_some() => {
+            super::take(&mut rest, 1);
+            if let (Some(r), false) = (view.subject(), form.full()) {
+                bottom.left.insert(0, Fact::new(0, [strong(shorten(&r.status.service.name, 20))]));
+            }
+            bottom.draw(rest, buf, pen);
+        }
         None => {
             top.draw(super::take(&mut rest, 1), buf, pen);
             bottom.draw(rest, buf, pen);
         }
     }
+}
+
+/// Whether the lines are one strip: something fails, or moves.
+pub(super) fn is_strip(view: &View<'_>) -> bool {
+    lines(view, Form { width: FULL, named: true }).0.is_some()
 }
 
 /// What is drawn on a terminal that is too small for a screen: its size, and what `R` would do.
@@ -89,7 +101,10 @@ fn lines<'a>(view: &View<'a>, form: Form) -> (Option<Tint>, Facts<'a>, Facts<'a>
         (Mood::RollingBack | Mood::NotProven { .. }, Some(back)) => {
             (Some(Tint::Caution), moving(r, back, view, form), way_back::moving(r, back, view, form))
         }
-        (Mood::Back, back) => (Some(Tint::Proof), proved(r, back.as_ref(), form), way_back::back(r, back.as_ref(), view, form)),
+        // On the fleet a result shines for a minute only.
+        (Mood::Back, back) if view.place != Place::Fleet || view.snapshot.now.since(words::since(&r.status)) < Span::mins(1) => {
+            (Some(Tint::Proof), proved(r, back.as_ref(), form), way_back::back(r, back.as_ref(), view, form))
+        }
         _ => (None, calm(r, view, form), way_back::line(r, view, form)),
     }
 }
@@ -143,7 +158,8 @@ fn progress<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Vec<Fact<'a>
     let (at, all) = ((s.step + 1).min(s.steps.len()), s.steps.len());
     facts.push(Fact::new(2, [dim(if form.full() { "step " } else { "" }), strong(at.to_string()), dim(format!("/{all}"))]));
     facts.extend(next(s, view, form).map(|bits| Fact::new(3, bits)));
-    if let (Some(done), true, false) = (s.done, form.full(), matches!(s.mood, Mood::Failing { .. })) {
+    let waits = s.next.as_ref().is_some_and(|(_, at)| at.is_none());
+    if let (Some(done), true, false) = (s.done, form.full(), waits) {
         facts.push(Fact::new(6, [dim(format!("done {}", format::planned(done)))]));
     }
     facts
@@ -195,7 +211,7 @@ fn failing<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
             let words = format!("{place}{limit}, for ");
             line.left.push(Fact::new(0, [strong(format!("{errors} errors")), text(words), strong(over.clone())]));
         }
-        Some(errors) => line.left.push(Fact::new(0, [strong(format!("{errors} errors")), text(format!("{limit}"))])),
+        Some(errors) => line.left.push(Fact::new(0, [strong(format!("{errors} errors")), text(limit.to_string())])),
         None => line.left.push(Fact::new(0, [strong(cause.as_str())])),
     }
     if form.full() || !words::over_limit(worst.new, s.limit) {
@@ -229,11 +245,10 @@ fn moving<'a>(r: &'a RolloutView, back: &'a BackStatus, view: &View<'a>, form: F
         if form.named {
             line.left.push(Fact::new(1, [strong(shorten(&r.status.service.name, (form.width / 4).max(12)))]));
         }
-        line.left.push(Fact::new(
-            0,
-            [strong(format!("in {} of {} regions", back.legs.len() - silent.len().min(back.legs.len()), back.legs.len()))],
-        ));
-        line.left.push(Fact::new(0, [strong(unheard(first, view))]));
+        let (all, unheard_of) = (back.legs.len(), silent.len().min(back.legs.len()));
+        let word = if form.width >= 80 { "in " } else { "" };
+        line.left.push(Fact::new(0, [strong(format!("{word}{} of {all} regions", all - unheard_of))]));
+        line.left.extend(unheard(first, view, form));
         return line;
     }
     let word = match (&r.status.mood, r.status.paused) {
@@ -253,10 +268,12 @@ fn moving<'a>(r: &'a RolloutView, back: &'a BackStatus, view: &View<'a>, form: F
         line.left.push(Fact::new(0, [strong(missing.as_str())]));
         line.left.push(Fact::new(3, [dim("still watched")]));
     } else if back.can < Percent::ALL {
-        let mut words = format!("{} can move now", share(back.can));
-        if let (Some(waits), true) = (&back.waits, form.full()) {
-            words += &format!(", {} waits: {waits}", share(back.can.rest()));
-        }
+        let (can, rest) = (words::about(back.can), words::about(back.can.rest()));
+        let words = match &back.waits {
+            Some(waits) if form.full() => format!("{can} can move now, {rest} waits: {waits}"),
+            _ if form.width >= 80 => format!("{can} now, {rest} waits for pods"),
+            _ => format!("{can} can move now"),
+        };
         line.left.push(Fact::new(0, [strong(words)]));
     } else {
         line.left.push(Fact::new(1, [strong(back.waits.as_deref().unwrap_or("all traffic moves"))]));
@@ -265,15 +282,18 @@ fn moving<'a>(r: &'a RolloutView, back: &'a BackStatus, view: &View<'a>, form: F
     line
 }
 
-/// What is not known of a leg whose region is silent: `us-west-2 unknown: silent for 41 s, asked again in 3 s`.
-fn unheard(leg: &crate::rollout::LegStatus, view: &View<'_>) -> String {
+/// What is not known of a leg whose region is silent: `us-west-2 unknown: silent for 41 s`, `asked again in 3 s`.
+fn unheard(leg: &crate::rollout::LegStatus, view: &View<'_>, form: Form) -> Vec<Fact<'static>> {
     let since = leg.silent_since.map(|at| format::age(view.snapshot.now.since(at))).unwrap_or_default();
     let region = view.snapshot.regions.iter().find(|r| r.name.as_str() == leg.id.as_str());
     let again = match region.map(|r| &r.state) {
-        Some(RegionState::Silent { again, .. }) => format!(", asked again in {}", format::age(again.since(view.snapshot.now))),
-        _ => String::new(),
+        Some(RegionState::Silent { again, .. }) => Some(format!("asked again in {}", format::age(again.since(view.snapshot.now)))),
+        _ => None,
     };
-    format!("{} unknown: silent for {since}{again}", shorten(leg.id.as_str(), 20))
+    let unknown = if form.full() { " unknown:" } else { "" };
+    let mut facts = vec![Fact::new(0, [strong(format!("{}{unknown} silent for {since}", shorten(leg.id.as_str(), 20)))])];
+    facts.extend(again.map(|again| Fact::new(3, [strong(again)])));
+    facts
 }
 
 fn proved<'a>(r: &'a RolloutView, back: Option<&'a BackStatus>, form: Form) -> Facts<'a> {
@@ -304,9 +324,17 @@ fn calm<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
     let s = &r.status;
     let (mark, word, role) = word(r);
     let mut line = facts(form, mark, Bit::new(role, word));
+    // Where it is narrow the cause alone is said, and not twice whose it is.
+    let narrow = |cause: &'a str| match &s.stuck {
+        Some(stuck) if form.width < 80 => stuck.cause.as_str(),
+        _ if !form.full() => words::bare_cause(cause, s),
+        _ => cause,
+    };
     let cause = match &s.mood {
-        Mood::Waits { cause } | Mood::Held { cause, .. } | Mood::Stuck { cause, .. } => Some(cause.as_str()),
-        Mood::Unclear { cause } if !form.full() => Some(cause.as_str()),
+        Mood::Waits { cause } | Mood::Stuck { cause, .. } => Some(narrow(cause)),
+        Mood::Held { cause, .. } => Some(narrow(cause.strip_prefix("waits: ").unwrap_or(cause))),
+        Mood::Unclear { .. } if !r.verdict.measured => Some("requests are not counted here, and what is not known never passes"),
+        Mood::Unclear { cause } if !form.full() => Some(words::unclear(r, cause).3),
         _ => None,
     };
     // Where all is well and it is narrow, the sign says so, and the name takes the place of the word.
@@ -314,7 +342,12 @@ fn calm<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
         line.head = vec![sign(mark), text(" "), strong(shorten(&s.service.name, (form.width / 4).max(12)))];
         line.left.push(Fact::new(2, words::versions(s)));
     } else if form.named {
-        line.left.push(if form.full() && cause.is_none() { Fact::new(0, titled(s)) } else { name(r, form) });
+        line.left.push(match (&s.mood, form.full() && cause.is_none()) {
+            (_, true) => Fact::new(0, titled(s)),
+            // Its cause names the version.
+            (Mood::Stuck { .. }, false) => Fact::new(0, [strong(shorten(&s.service.name, (form.width / 4).max(12)))]),
+            _ => name(r, form),
+        });
     }
     match (cause, &s.mood) {
         (Some(cause), _) => line.left.push(Fact::new(0, [text(cause)])),
@@ -322,6 +355,10 @@ fn calm<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
             line.left.push(Fact::new(0, [text(format!("all traffic on {}, {} stays to be looked at", version(&s.from), version(&s.to)))]))
         }
         (None, Mood::Superseded) => line.left.push(Fact::new(0, [text("somebody else drives it, in a higher term")])),
+        (None, Mood::Back) => {
+            let back = s.back.as_ref().map(|b| format!(" in {}, by {}", words::takes(b.took), b.by)).unwrap_or_default();
+            line.left.push(Fact::new(0, [text(format!("on {}{back}", version(&s.from)))]));
+        }
         (None, Mood::Promoted) => {
             let took = s.ended.map(|end| format!(" in {}", format::duration(end.since(s.began)))).unwrap_or_default();
             line.left.push(Fact::new(0, [text(format!("{} runs everywhere{took}", version(&s.to)))]));
@@ -329,7 +366,7 @@ fn calm<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
         (None, mood) => {
             line.left.extend(errors(r, form));
             if let Mood::Unclear { cause } = mood {
-                line.left.push(Fact::new(1, [text(cause.as_str())]));
+                line.left.push(Fact::new(1, [text(words::unclear(r, cause).3)]));
             }
         }
     }
@@ -351,17 +388,17 @@ fn titled<'a>(s: &'a Status) -> Vec<Bit<'a>> {
 fn word(r: &RolloutView) -> (Sign, &'static str, Role) {
     match &r.status.mood {
         Mood::Waits { .. } => (Sign::Now, "waits", Role::Strong),
-        Mood::Unclear { .. } => match r.verdict.verdict {
-            _ if !r.verdict.measured => (Sign::Unknown, "no metrics", Role::Unknown),
-            Verdict::NoData => (Sign::Unknown, "no data", Role::Unknown),
-            Verdict::TooFew => (Sign::Unknown, "too few", Role::Unknown),
-            _ => (Sign::Look, "unclear", Role::Warn),
-        },
+        Mood::Unclear { cause } => {
+            let (sign, word, role, _) = words::unclear(r, cause);
+            (sign, word, role)
+        }
+        Mood::Held { cause, .. } if cause.starts_with("waits: ") => (Sign::Held, "waits", Role::Warn),
         Mood::Held { .. } => (Sign::Held, "held", Role::Warn),
         Mood::Stuck { .. } => (Sign::Held, "stuck", Role::Warn),
         Mood::Aborted => (Sign::Held, "aborted", Role::Warn),
         Mood::Superseded => (Sign::Held, "superseded", Role::Warn),
         Mood::Promoted => (Sign::Done, "promoted", Role::Strong),
+        Mood::Back => (Sign::Back, "rolled back", Role::Strong),
         Mood::NotProven { .. } => (Sign::Look, "not proven", Role::Warn),
         _ => (Sign::Ok, "on course", Role::Strong),
     }
@@ -405,6 +442,7 @@ fn helps<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Vec<Fact<'a>> {
             _ => None,
         },
         Mood::Aborted => Some((Action::Retry, "begin again".to_owned())),
+        Mood::Back if s.back.as_ref().is_some_and(|b| b.undo_until.is_some()) => Some((Action::Undo, "undo".to_owned())),
         Mood::Superseded => Some((Action::Take, "take the controls".to_owned())),
         _ => None,
     };

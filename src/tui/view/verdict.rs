@@ -74,13 +74,13 @@ pub(super) fn pane(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
         number.extend(base.map(|base| dim(format!("  {} %", signed(more / base * 100.0)))));
         row(take(&mut rest, 1), vec![dim("p99")], number, buf, pen);
     }
-    for (label, number) in counts(r, view) {
+    for (label, number) in counts(r, view, area.width < 34) {
         row(take(&mut rest, 1), vec![dim(label)], number, buf, pen);
     }
 }
 
 /// The rows under the interval: the bad checks and when it goes back by itself, else what was counted and the next look.
-fn counts<'a>(r: &'a RolloutView, view: &View<'_>) -> Vec<(&'static str, Vec<Bit<'a>>)> {
+fn counts<'a>(r: &'a RolloutView, view: &View<'_>, narrow: bool) -> Vec<(&'static str, Vec<Bit<'a>>)> {
     let (bad, of) = r.status.bad_checks;
     if let Mood::Failing { automatic, .. } = &r.status.mood {
         let mut number = checks(bad, of);
@@ -89,15 +89,15 @@ fn counts<'a>(r: &'a RolloutView, view: &View<'_>) -> Vec<(&'static str, Vec<Bit
         rows.extend(automatic.map(|at| ("automatic rollback in", vec![strong(words::left(view, at))])));
         return rows;
     }
-    let mut rows = vec![("counted", requests(r))];
+    let mut rows = vec![("counted", requests(r, if narrow { " req, " } else { " requests, " }))];
     rows.extend(r.verdict.next_check.filter(|_| r.in_flight()).map(|at| ("next check in", vec![strong(words::left(view, at))])));
     rows
 }
 
 /// `3,888 requests, 12 failed`.
-fn requests(r: &RolloutView) -> Vec<Bit<'static>> {
+fn requests(r: &RolloutView, unit: &'static str) -> Vec<Bit<'static>> {
     let thousands = |n: f64| format::thousands(n.round().max(0.0) as u64);
-    vec![strong(thousands(r.verdict.requests)), dim(" requests, "), text(thousands(r.verdict.failed)), dim(" failed")]
+    vec![strong(thousands(r.verdict.requests)), dim(unit), text(thousands(r.verdict.failed)), dim(" failed")]
 }
 
 /// `✗✗✗◇◇`; only the number where there are many.
@@ -109,21 +109,27 @@ fn checks(bad: u32, of: u32) -> Vec<Bit<'static>> {
     vec![Bit::new(Role::Bad, many("✗", bad.min(of))), dim(many("◇", of.saturating_sub(bad)))]
 }
 
+/// What the last check said beyond the word itself.
+fn more<'a>(r: &'a RolloutView, word: &str) -> &'a str {
+    let says = r.verdict.says.as_str();
+    says.strip_prefix(word).map_or(says, |rest| rest.trim_start_matches([':', ' ']))
+}
+
 /// Why there is no interval, in whole words over the rows there are.
 fn reasons(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
     let to = version(&r.status.to);
     let v = &r.verdict;
-    let (main, more) = match v.verdict {
+    let (main, rest) = match v.verdict {
         _ if !r.status.flown => {
             (format!("Somebody else moves {to}."), "Nothing is judged here; its errors are drawn where they are counted.".to_owned())
         }
-        _ if !v.measured => (format!("Nothing counts requests of {to}. This is not zero."), v.says.clone()),
-        Verdict::TooFew => ("Too few to tell.".to_owned(), v.says.clone()),
-        Verdict::NoData if r.new.requests < 1.0 => (format!("No requests on {to} yet."), v.says.clone()),
+        _ if !v.measured => (format!("Nothing counts requests of {to}. This is not zero."), more(r, "no data").to_owned()),
+        Verdict::TooFew => ("Too few to tell.".to_owned(), more(r, "too few").to_owned()),
+        Verdict::NoData if r.new.requests < 1.0 => (format!("No requests on {to} yet."), more(r, "no data").to_owned()),
         _ => ("Nothing can be compared yet.".to_owned(), v.says.clone()),
     };
     let mut y = area.y;
-    for (words, role) in [(main, Role::Text), (more, Role::Dim)] {
+    for (words, role) in [(main, Role::Text), (rest, Role::Dim)] {
         for line in wrap(&words, area.width).into_iter().take(usize::from(area.bottom().saturating_sub(y))) {
             pen.text(buf, area.x, y, area.width, line, role);
             y += 1;
@@ -132,7 +138,7 @@ fn reasons(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
 }
 
 /// Words in lines of at most `width` columns; a word that is longer has a line of its own, cut at its end.
-pub(super) fn wrap(words: &str, width: u16) -> Vec<&str> {
+pub(in crate::tui) fn wrap(words: &str, width: u16) -> Vec<&str> {
     let mut lines = Vec::new();
     let mut start = 0;
     let mut end = 0;
@@ -187,7 +193,7 @@ pub(super) fn line(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
         }
         None if !r.status.flown => line.left.push(Fact::new(1, [dim("somebody else moves it")])),
         None if !v.measured => line.left.push(Fact::new(1, [dim("this is not zero")])),
-        None => line.left.push(Fact::new(1, [dim(v.says.as_str())])),
+        None => line.left.push(Fact::new(1, [dim(more(r, says))])),
     }
     let (bad, of) = r.status.bad_checks;
     if matches!(r.status.mood, Mood::Failing { .. }) {
@@ -196,7 +202,7 @@ pub(super) fn line(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
         number.push(dim(format!(" {bad} of {of} bad")));
         line.left.push(Fact::new(2, number));
     } else if v.measured {
-        line.left.push(Fact::new(3, requests(r)));
+        line.left.push(Fact::new(3, requests(r, " requests, ")));
         if let (Some(at), true) = (v.next_check, r.in_flight()) {
             line.right.push(Fact::new(4, [dim("check in "), strong(words::left(view, at))]));
         }

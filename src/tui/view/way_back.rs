@@ -39,7 +39,7 @@ pub(super) fn line<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts
     let why = if view.snapshot.readonly { "this is read only" } else { why(plan) };
     match state {
         State::Ready | State::Slow | State::Partly => {
-            line.left.push(Fact::new(0, [target(r, form)]));
+            line.left.push(Fact::new(0, target(r, form, failing)));
             line.left.extend(readiness(plan, state, form));
             line.left.extend(left_behind(plan, form));
         }
@@ -47,7 +47,7 @@ pub(super) fn line<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts
             line.left.push(Fact::new(0, [text(why)]));
             line.left.extend(view.live(Action::Copy).map(|k| Fact::new(2, [key(k), dim(" copy the command")])));
         }
-        State::Off => line.left.push(Fact::new(0, [if failing { strong(format!("R is off: {why}")) } else { dim(why) }])),
+        State::Off => line.left.push(Fact::new(0, [dim(why)])),
     }
     if plan.never_seen_healthy && !matches!(state, State::Denied | State::Off) {
         line.left.push(Fact::new(1, [Bit::new(Role::Warn, format!("{} was never seen healthy", version(&plan.target)))]));
@@ -96,7 +96,7 @@ pub(super) fn moving<'a>(r: &'a RolloutView, back: &'a BackStatus, view: &View<'
     } else if back.can < Percent::ALL
         && let Some(bound) = view.bound(Action::OverCapacity)
     {
-        let rest = share(back.can.rest());
+        let rest = words::about(back.can.rest());
         let words = if form.full() {
             format!(" move the last {rest} too, over capacity{needs_arming}")
         } else {
@@ -173,7 +173,11 @@ fn head<'a>(view: &View<'a>, calling: bool, state: State) -> Vec<Bit<'a>> {
     let pressed = if view.typing { format!("Esc {bound}") } else { bound.to_owned() };
     let works = !matches!(state, State::Denied | State::Off);
     if calling {
-        return if works { vec![key(format!("{pressed}  ROLL BACK"))] } else { vec![text(format!("{pressed}  ROLL BACK"))] };
+        return match state {
+            State::Denied => vec![strong(format!("{pressed}  DENIED"))],
+            State::Off => vec![strong(format!("{pressed}  OFF"))],
+            _ => vec![key(format!("{pressed}  ROLL BACK"))],
+        };
     }
     let (mark, word, role) = match state {
         State::Ready => (Sign::Ok, "ready", Role::Strong),
@@ -188,7 +192,7 @@ fn head<'a>(view: &View<'a>, calling: bool, state: State) -> Vec<Bit<'a>> {
 }
 
 /// What would move, and where: `3 regions back to v41`.
-fn target<'a>(r: &'a RolloutView, form: Form) -> Bit<'a> {
+fn target<'a>(r: &'a RolloutView, form: Form, failing: bool) -> Vec<Bit<'a>> {
     let plan = &r.status.rollback;
     let to = version(&plan.target);
     let all = plan.moves.len();
@@ -199,21 +203,28 @@ fn target<'a>(r: &'a RolloutView, form: Form) -> Bit<'a> {
         _ => words::regions(all),
     };
     let name = if form.named && form.full() { format!("{}: ", shorten(&r.status.service.name, 24)) } else { String::new() };
-    let what = match plan.kind {
-        _ if all == 0 => "nothing has changed yet: ends it".to_owned(),
+    let (what, after) = match plan.kind {
+        _ if all == 0 => ("nothing has changed yet: ends it".to_owned(), ""),
         RollbackKind::RemoveNew => {
             let pods: u32 = r.status.legs.iter().filter_map(|l| l.new_pods.as_ref()).map(|p| p.exist).sum();
-            match (pods, form.full()) {
-                (0, _) => format!("no traffic on {} yet: ends it", version(&r.status.to)),
-                (n, true) => format!("no traffic on {} yet: removes {n} pods", version(&r.status.to)),
-                (n, false) => format!("removes {n} pods of {}", version(&r.status.to)),
-            }
+            let new = version(&r.status.to);
+            let words = match (pods, form.full()) {
+                (0, _) => format!("no traffic on {new} yet: ends it"),
+                (n, true) => format!("no traffic on {new} yet: removes {n} pods"),
+                (n, false) => format!("removes {n} pods of {new}"),
+            };
+            (words, "")
         }
-        RollbackKind::SwitchBack if form.full() => format!("{place} back to {to}"),
-        RollbackKind::TemplateBack if form.full() => format!("{place} back to {to}, pod by pod"),
-        RollbackKind::SwitchBack | RollbackKind::TemplateBack => format!("{place} to {to}"),
+        RollbackKind::SwitchBack if form.full() => (format!("{place} back to "), ""),
+        RollbackKind::TemplateBack if form.full() => (format!("{place} back to "), ", pod by pod"),
+        RollbackKind::SwitchBack | RollbackKind::TemplateBack => (format!("{place} to "), ""),
     };
-    text(name + &what)
+    let named = what.ends_with("to ");
+    let mut bits = vec![dim(name + &what)];
+    if named {
+        bits.extend([Bit::new(if failing { Role::Strong } else { Role::Text }, to), dim(after)]);
+    }
+    bits
 }
 
 /// Pods, how much at once, how long, and why it is not at its best.
@@ -227,7 +238,7 @@ fn readiness<'a>(plan: &'a RollbackPlan, state: State, form: Form) -> Vec<Fact<'
     let about = format::measured(plan.about);
     let partly = state == State::Slow && plan.kind == RollbackKind::SwitchBack && plan.now < Percent::ALL;
     if partly {
-        facts.push(Fact::new(1, [strong(share(plan.now)), dim(" at once, rest about "), strong(about)]));
+        facts.push(Fact::new(1, [strong(words::about(plan.now)), dim(" at once, rest about "), strong(about)]));
     } else {
         facts.push(Fact::new(3, [dim("about "), strong(about)]));
     }
@@ -257,7 +268,7 @@ fn right<'a>(r: &'a RolloutView, view: &View<'a>, state: State, form: Form) -> V
     if r.record.not_recorded.is_some() {
         return vec![Fact::new(1, [Bit::new(Role::Warn, "not recorded")])];
     }
-    if let Mood::Failing { automatic: Some(at), .. } = &r.status.mood {
+    if let (Mood::Failing { automatic: Some(at), .. }, true) = (&r.status.mood, state != State::Denied) {
         return vec![Fact::new(1, [dim("automatic in "), strong(words::left(view, *at))])];
     }
     let undo = r.in_flight() && state == State::Ready && r.status.rollback.kind == RollbackKind::SwitchBack && form.full();

@@ -1,6 +1,7 @@
 //! Words, signs and shares that several panes say in the same way.
 
 use super::View;
+use crate::analysis::Verdict;
 use crate::cockpit::{LegView, RolloutView, SideView};
 use crate::rollout::{LegMood, Mood, Status};
 use crate::tui::format;
@@ -38,9 +39,14 @@ pub(super) fn whole(percent: Percent) -> String {
     match percent.points() {
         0.0 => "0".into(),
         p if p < 0.5 => "<1".into(),
-        p if p < 100.0 && p >= 99.5 => ">99".into(),
+        p if (99.5..100.0).contains(&p) => ">99".into(),
         p => format!("{p:.0}"),
     }
+}
+
+/// The same with its unit: `82 %`.
+pub(super) fn about(percent: Percent) -> String {
+    whole(percent) + " %"
 }
 
 /// Whether two shares differ by more than noise.
@@ -104,7 +110,10 @@ impl<'a> Worst<'a> {
 
 /// Errors of a side in a line: `4.8 %`, `3 of 29`; nothing where nothing was counted.
 pub(super) fn errors(side: &SideView) -> Option<String> {
-    (side.requests >= 1.0).then(|| format::failed(side.errors.round() as u64, side.requests.round() as u64))
+    match side.rate {
+        Some(rate) if side.requests >= format::LEAST_FOR_RATE as f64 => Some(format!("{} %", format::rate(rate * 100.0))),
+        _ => (side.requests >= 1.0).then(|| format::failed(side.errors.round() as u64, side.requests.round() as u64)),
+    }
 }
 
 /// The same without the unit, for the second number of a line: `0.28`.
@@ -152,6 +161,31 @@ pub(super) fn since(status: &Status) -> Time {
         Mood::Back => status.back.as_ref().and_then(|b| Some(b.began + b.took?)).or(status.ended).unwrap_or(status.began),
         _ => status.ended.unwrap_or(status.began),
     }
+}
+
+/// How long since, in at most 7 columns: `6:10`, `1:31:41`, `2 d 4 h`, `12 d`.
+pub(super) fn since_short(span: Span) -> String {
+    let full = format::duration(span);
+    if full.len() <= 7 { full } else { format!("{} d", span.0 / 86_400_000) }
+}
+
+/// A cause without the region that it begins with, where the rollout has that region.
+pub(super) fn bare_cause<'a>(cause: &'a str, status: &Status) -> &'a str {
+    let region = |l: &crate::rollout::LegStatus| cause.strip_prefix(l.id.as_str()).and_then(|rest| rest.strip_prefix(": "));
+    status.legs.iter().find_map(region).unwrap_or(cause)
+}
+
+/// The sign, the word and the role of a rollout that cannot be told, and its cause without them.
+pub(super) fn unclear<'a>(r: &'a RolloutView, cause: &'a str) -> (Sign, &'static str, Role, &'a str) {
+    let cause = bare_cause(cause, &r.status);
+    let (sign, word, role) = match r.verdict.verdict {
+        _ if !r.verdict.measured => (Sign::Unknown, "no metrics", Role::Unknown),
+        Verdict::NoData => (Sign::Unknown, "no data", Role::Unknown),
+        Verdict::TooFew => (Sign::Unknown, "too few", Role::Unknown),
+        Verdict::Pass | Verdict::Fail | Verdict::Inconclusive => (Sign::Look, "unclear", Role::Warn),
+    };
+    let said = if word == "no metrics" { "no data" } else { word };
+    (sign, word, role, cause.strip_prefix(said).map_or(cause, |rest| rest.trim_start_matches([':', ' '])))
 }
 
 /// A time with tenths: `14:44:19.2`.

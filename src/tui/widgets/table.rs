@@ -106,7 +106,9 @@ impl Table<'_> {
         let sign = area.x + u16::from(self.selectable);
         let places = self.places(sign + 2, area.right());
         let end = pen.text(buf, area.x, area.y, area.width, self.title, Role::Title);
-        let note_room = places.get(1).and_then(|p| *p).map_or(area.right(), |(x, _)| x).saturating_sub(end + 2);
+        // Up to the next heading.
+        let headed = self.columns.iter().zip(&places).skip(1).filter(|(c, _)| !c.heading.is_empty());
+        let note_room = headed.filter_map(|(_, p)| *p).map(|(x, _)| x).next().unwrap_or(area.right()).saturating_sub(end + 2);
         if columns(self.note) <= note_room {
             pen.text(buf, end + 2, area.y, note_room, self.note, Role::Dim);
         }

@@ -1,5 +1,6 @@
 //! One line of news at the right, in the row above the key bar.
 
+use super::facts::whole_words;
 use crate::tui::glyphs::Sign;
 use crate::tui::pen::{Bit, Pen, sign, text, width};
 use crate::tui::theme::Role;
@@ -20,7 +21,8 @@ impl Toast<'_> {
     pub fn draw(&self, area: Rect, buf: &mut Buffer, pen: &Pen<'_>) {
         let most = area.width.saturating_sub(4);
         let mut bits = vec![sign(self.sign), text(" ")];
-        bits.extend(self.words.iter().cloned());
+        let room = most.saturating_sub(2);
+        bits.extend(if width(&self.words) <= room { self.words.clone() } else { whole_words(&self.words, room) });
         let wide = width(&bits).min(most);
         let x = area.right().saturating_sub(wide + 3);
         if area.height > 0 {
