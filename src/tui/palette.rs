@@ -27,8 +27,10 @@ impl Palette {
         // In a name letters may be left out, in a description they may not: any letters are somewhere in a sentence.
         let words = Pattern::new(&typed, CaseMatching::Ignore, Normalization::Smart, AtomKind::Substring);
         let mut score = |pattern: &Pattern, text: &str| pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher);
-        let mut found: Vec<(u32, &Command)> =
-            COMMANDS.iter().filter_map(|c| score(&pattern, c.name).map(|s| s * 4).or_else(|| score(&words, c.doc)).map(|s| (s, c))).collect();
+        let mut found: Vec<(u32, &Command)> = COMMANDS
+            .iter()
+            .filter_map(|c| score(&pattern, c.name).map(|s| s * 4).or_else(|| score(&words, c.doc)).map(|s| (s, c)))
+            .collect();
         found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
         found.into_iter().map(|(_, c)| c).collect()
     }

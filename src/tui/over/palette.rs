@@ -98,7 +98,7 @@ fn consequence(model: &Model, command: &Command) -> String {
         Some(r) => of_rollout(model, command, r),
         None => None,
     };
-    let does = does.or_else(|| of_fleet(model, command.action)).unwrap_or_else(|| sentence(command.doc));
+    let does = does.or_else(|| of_fleet(model, command.action)).unwrap_or_else(|| format!("{}.", format::capital(command.doc)));
     if model.needs_arm(command.action) { format!("{does} Needs {} first.", arm_key(model)) } else { does }
 }
 
@@ -112,13 +112,19 @@ fn of_rollout(model: &Model, command: &Command, r: &RolloutView) -> Option<Strin
             Some((label, _)) => format!("{name}: ends the hold at {now} and goes on to {label}. The gates of {label} still count."),
             None => format!("{name}: ends the hold at {now}."),
         },
-        Action::PromoteFull => format!("{name}: from {now} to all traffic on {}, without holds and verdicts. Capacity and health still count.", s.to),
+        Action::PromoteFull => {
+            format!("{name}: from {now} to all traffic on {}, without holds and verdicts. Capacity and health still count.", s.to)
+        }
         Action::Pause if s.paused => format!("{name}: goes on from {now}."),
         Action::Pause => format!("{name}: holds at {now}. A failing {} still rolls back by itself.", s.to),
         Action::Abort => format!("{name}: all traffic to {}. The pods of {} stay, to be looked at.", s.from, s.to),
         Action::Skip => format!("{name}: passes what it waits for, after you have said why."),
         Action::Retry => format!("{name}: tries again what failed."),
-        Action::Undo => format!("{name}: back to {} on {}, held there.", s.back.as_ref().map_or(now, |b| format!("{} %", format::want(b.was.points()))), s.to),
+        Action::Undo => format!(
+            "{name}: back to {} on {}, held there.",
+            s.back.as_ref().map_or(now, |b| format!("{} %", format::want(b.was.points()))),
+            s.to
+        ),
         Action::Take => format!("{name}: is driven from here, in a new term. Whoever drove it holds."),
         Action::Copy => format!("Copies `flightdeck rollback {}`.", s.id),
         _ => return None,
@@ -133,7 +139,9 @@ fn of_fleet(model: &Model, action: Action) -> Option<String> {
             let names: Vec<&str> = shot.rollouts.iter().filter(|r| r.in_flight()).map(|r| &*r.status.service.name).collect();
             format!("Holds {}: {}. Rollbacks go on.", names.len(), names.join(", "))
         }
-        Action::Arm => format!("{} can be launched and promoted in for 60 s, then it is safe again. Rolling back needs no arming.", shot.fleet),
+        Action::Arm => {
+            format!("{} can be launched and promoted in for 60 s, then it is safe again. Rolling back needs no arming.", shot.fleet)
+        }
         Action::Worst => {
             let r = shot.rollouts.first()?;
             format!("Goes to {} {}.", r.status.service.name, r.status.to)
@@ -165,14 +173,4 @@ fn rollback(model: &Model, r: &RolloutView) -> String {
     };
     let about = format::measured(plan.about);
     format!("{}, {regions} to {}{pods}, about {about}, {left}.{grace}", r.status.service.name, plan.target)
-}
-
-/// With a capital and a full stop.
-fn sentence(words: &str) -> String {
-    let mut chars = words.chars();
-    let mut out: String = chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default();
-    if !out.ends_with('.') {
-        out.push('.');
-    }
-    out
 }

@@ -84,7 +84,9 @@ pub(super) fn keys(screen: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_
     let moves = format!("{} {}", view.key(Action::Down, "j"), view.key(Action::Up, "k"));
     let both = |(action, word): Offer| match (action, word) {
         // Without arming the last key does nothing.
-        (Action::Open, Some(word @ "launch")) if view.unarmed() => Some(BarKey { state: KeyState::Off, ..bar((Action::Open, Some(word)))? }),
+        (Action::Open, Some(word @ "launch")) if view.unarmed() => {
+            Some(BarKey { state: KeyState::Off, ..bar((Action::Open, Some(word)))? })
+        }
         (Action::Down, Some(word)) => Some(BarKey { key: &moves, word, state: KeyState::Live }),
         offer => bar(offer),
     };
@@ -157,14 +159,9 @@ fn on_launch(form: &Form, view: &View<'_>) -> Vec<Offer> {
         return [(Open, Some("take it"))].into_iter().chain(complete).chain([(Leave, Some("leave it"))]).collect();
     }
     match form.stage {
-        Stage::Strategy => vec![
-            (Open, Some("details")),
-            (Down, Some("choose")),
-            (Version, None),
-            (Service, None),
-            (Plan, None),
-            (Leave, Some("fleet")),
-        ],
+        Stage::Strategy => {
+            vec![(Open, Some("details")), (Down, Some("choose")), (Version, None), (Service, None), (Plan, None), (Leave, Some("fleet"))]
+        }
         Stage::Details => vec![
             (Open, Some("edit")),
             (Down, Some("choose")),

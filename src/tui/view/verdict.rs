@@ -120,7 +120,9 @@ fn reasons(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
     let to = version(&r.status.to);
     let v = &r.verdict;
     let (main, rest) = match v.verdict {
-        _ if !r.status.flown => (format!("Somebody else moves {to}."), "Nothing is judged here; its errors are drawn where they are counted.".to_owned()),
+        _ if !r.status.flown => {
+            (format!("Somebody else moves {to}."), "Nothing is judged here; its errors are drawn where they are counted.".to_owned())
+        }
         _ if !v.measured => (format!("Nothing counts requests of {to}. This is not zero."), more(r, "no data").to_owned()),
         Verdict::TooFew => ("Too few to tell.".to_owned(), more(r, "too few").to_owned()),
         Verdict::NoData if r.new.requests < 1.0 => (format!("No requests on {to} yet."), more(r, "no data").to_owned()),
@@ -167,7 +169,9 @@ pub(in crate::tui) fn wrap(words: &str, width: u16) -> Vec<&str> {
 /// Whether a word must stand behind the one before: a unit behind its number, a number behind its sign.
 fn belongs(before: &str, word: &str) -> bool {
     let unit = word.trim_end_matches(['.', ',', ';', ':', ')']);
-    before == "<" || word == "<" || before.ends_with(|c: char| c.is_ascii_digit()) && matches!(unit, "%" | "s" | "ms" | "min" | "h" | "d" | "/s" | "req/s")
+    before == "<"
+        || word == "<"
+        || before.ends_with(|c: char| c.is_ascii_digit()) && matches!(unit, "%" | "s" | "ms" | "min" | "h" | "d" | "/s" | "req/s")
 }
 
 /// A label at the left and a number at the right.

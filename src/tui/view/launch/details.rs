@@ -1,7 +1,7 @@
 //! The second stage: every value with where it comes from, and beside it what the chosen one means.
 
-use super::page::{Page, widest};
 use super::checks::{Check, checks};
+use super::page::{Page, widest};
 use super::{foot, press};
 use crate::strategy::Key;
 use crate::tui::commands::Action;
@@ -64,7 +64,10 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, p
 /// What to press.
 fn next<'a>(form: &'a Form, view: &View<'a>) -> Vec<Fact<'a>> {
     if let Some(editing) = &form.editing {
-        let mut line = vec![Fact::new(0, press(view, Action::Open, "Enter", "takes it")), Fact::new(0, press(view, Action::Leave, "Esc", "leaves it as it was"))];
+        let mut line = vec![
+            Fact::new(0, press(view, Action::Open, "Enter", "takes it")),
+            Fact::new(0, press(view, Action::Leave, "Esc", "leaves it as it was")),
+        ];
         if editing.what == Typed::Version {
             line.insert(1, Fact::new(1, [key("Up Down"), text(" those that are known")]));
         }
@@ -87,11 +90,7 @@ fn next<'a>(form: &'a Form, view: &View<'a>) -> Vec<Fact<'a>> {
 fn list(area: Rect, buf: &mut Buffer, form: &Form, pen: &Pen<'_>) -> Option<Position> {
     let rows = form.rows();
     let name = widest(rows.iter().map(|r| r.key.name));
-    let columns_of_list = [
-        Column::words([], name),
-        Column::words([dim("value")], VALUE).grows(),
-        Column::words([dim("from")], 8),
-    ];
+    let columns_of_list = [Column::words([], name), Column::words([dim("value")], VALUE).grows(), Column::words([dim("from")], 8)];
     let mut all: Vec<Row<'_>> = rows
         .iter()
         .map(|r| {
@@ -111,7 +110,11 @@ fn list(area: Rect, buf: &mut Buffer, form: &Form, pen: &Pen<'_>) -> Option<Posi
             };
             Row {
                 sign: wrong.then(|| sign(Sign::Failing)),
-                cells: vec![[if r.mine { strong(r.key.name) } else { text(r.key.name) }].into(), [Bit::new(role, value)].into(), [from].into()],
+                cells: vec![
+                    [if r.mine { strong(r.key.name) } else { text(r.key.name) }].into(),
+                    [Bit::new(role, value)].into(),
+                    [from].into(),
+                ],
                 off: false,
             }
         })
@@ -121,7 +124,8 @@ fn list(area: Rect, buf: &mut Buffer, form: &Form, pen: &Pen<'_>) -> Option<Posi
     // From the middle on the chosen row stays there.
     let first = keep_in_sight(form.row.saturating_sub(height / 2), form.row, height, all.len());
     let shown = all.get(first..(first + height).min(all.len())).unwrap_or_default();
-    Table { title: "DETAILS", note: "", columns: &columns_of_list, rows: shown, selectable: true, selected: Some(form.row - first) }.draw(area, buf, pen);
+    Table { title: "DETAILS", note: "", columns: &columns_of_list, rows: shown, selectable: true, selected: Some(form.row - first) }
+        .draw(area, buf, pen);
     let editing = form.editing.as_ref()?;
     let x = area.x + 3 + name + 2;
     let place = Rect { x, y: area.y + 1 + (form.row - first) as u16, width: area.right().saturating_sub(x + 10), height: 1 };
@@ -154,7 +158,11 @@ fn meaning(page: &mut Page<'_, '_>, form: &Form, chosen: Option<&Key>, view: &Vi
         return;
     }
     page.skip(u16::from(page.rest.height > 3));
-    page.line(&[dim("write   "), text(chosen.value), dim(if chosen.usual { "   the default" } else { "   for example; without it nothing" })]);
+    page.line(&[
+        dim("write   "),
+        text(chosen.value),
+        dim(if chosen.usual { "   the default" } else { "   for example; without it nothing" }),
+    ]);
 }
 
 /// What was found: what is wrong in other rows, and what may surprise.

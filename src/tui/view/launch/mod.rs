@@ -65,12 +65,7 @@ fn subject(form: &Form, screen: u16) -> Facts<'_> {
         let facts = summary.split(", ").skip(1).zip([3, 4, 2]).map(|(says, rank)| Fact::new(rank, [dim(says.to_owned())]));
         left.extend(facts);
     }
-    Facts {
-        head: vec![strong(shorten(&form.service.name, 24))],
-        left,
-        right: Vec::new(),
-        spacing: Spacing::at(screen),
-    }
+    Facts { head: vec![strong(shorten(&form.service.name, 24))], left, right: Vec::new(), spacing: Spacing::at(screen) }
 }
 
 /// How far one is. Where a strip has taken the line above, what is being made stands here.

@@ -90,10 +90,15 @@ pub(super) fn what_happens(plan: &Plan) -> String {
     match plan.strategy {
         StrategyKind::Canary => {
             let first = shares.first().copied().unwrap_or_default();
-            let start = if plan.legs.iter().any(|l| l.route == Route::Weights) { format!("{} of {new} start. ", pods(first_pods)) } else { String::new() };
+            let start = if plan.legs.iter().any(|l| l.route == Route::Weights) {
+                format!("{} of {new} start. ", pods(first_pods))
+            } else {
+                String::new()
+            };
             let grows = match (shares.get(1), hold) {
                 (Some(next), Some(hold)) => {
-                    let more = Percent::from_hundredths(u32::from(next.hundredths().saturating_sub(first.hundredths()))).unwrap_or_default();
+                    let more =
+                        Percent::from_hundredths(u32::from(next.hundredths().saturating_sub(first.hundredths()))).unwrap_or_default();
                     format!(", then {} more every {}", share(more), format::duration(hold))
                 }
                 (Some(_), None) => ", then more, step by step".into(),
@@ -103,7 +108,10 @@ pub(super) fn what_happens(plan: &Plan) -> String {
         }
         StrategyKind::BlueGreen => {
             let window = format::duration(plan.rules.rollback_window);
-            format!("{} of {new} start beside those of {old}. Then all requests go there at once; {old} stays up for {window}.{wave}", pods(most_pods))
+            format!(
+                "{} of {new} start beside those of {old}. Then all requests go there at once; {old} stays up for {window}.{wave}",
+                pods(most_pods)
+            )
         }
         StrategyKind::Rolling => {
             let (mut up, mut down) = (0, 0);
@@ -119,23 +127,19 @@ pub(super) fn what_happens(plan: &Plan) -> String {
 
 /// What it costs when the new version is bad.
 pub(super) fn when_wrong(plan: &Plan, about: &About) -> Vec<String> {
-    let back = format!("{}: {}.", sentence(about.way_back), format::measured(way_back(plan)));
+    let back = format!("{}: {}.", format::capital(about.way_back), format::measured(way_back(plan)));
     let first = plan.steps.iter().enumerate().find_map(|(at, s)| Some((at, s.weight?)));
     let hurt = first.and_then(|(at, weight)| {
         let load: Option<f64> = plan.legs.iter().map(|l| l.load).sum();
         let (exposed, load) = (plan.exposed(at)?, load?);
         let (to, load) = (version(&plan.to), format::per_second(load));
         Some(match plan.strategy {
-            StrategyKind::Canary => format!("At {} a bad {to} meets {} of {load} requests a second.", share(weight), format::per_second(exposed)),
+            StrategyKind::Canary => {
+                format!("At {} a bad {to} meets {} of {load} requests a second.", share(weight), format::per_second(exposed))
+            }
             StrategyKind::BlueGreen => format!("From the switch on a bad {to} meets all {load} requests a second."),
             StrategyKind::Rolling => format!("With each pod a bad {to} meets more of the {load} requests a second."),
         })
     });
     std::iter::once(back).chain(hurt).collect()
-}
-
-/// Words of the catalogue as a sentence begins.
-pub(super) fn sentence(words: &str) -> String {
-    let mut chars = words.chars();
-    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -24,7 +24,8 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, p
     let mut rest = area;
     let last = take_last(&mut rest, 2);
     take_last(&mut rest, 1);
-    let cursor = go(last, buf, form, view, pen);
+    let checks = form.compiled.as_ref().map(|c| checks::checks(&c.plan, view)).unwrap_or_default();
+    let cursor = go(last, buf, form, &checks, view, pen);
     let Some(compiled) = &form.compiled else {
         let mut page = Page { rest, buf, pen };
         for t in &form.troubles {
@@ -34,7 +35,7 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, p
         return cursor;
     };
     let plan = &*compiled.plan;
-    let (ways, checks) = (plan.ways_back(), checks::checks(plan, view));
+    let ways = plan.ways_back();
     if area.width + 2 >= TWO_COLUMNS {
         let (_, right) = beside(rest, rest.width * 41 / 100);
         // All steps, where the ways back keep their rows with a title and what is left behind.
@@ -95,7 +96,7 @@ pub(super) fn steps(area: Rect, buf: &mut Buffer, plan: &Plan, scroll: usize, pe
     let mut columns = vec![
         Column::numbers([], 2),
         Column::words([], label),
-        Column::words([dim("does")], widest(&|at| plan.does(at), 30)).gap(3),
+        Column::words([dim("does")], widest(&|at| plan.does(at), if area.width < TWO_COLUMNS { 31 } else { 42 })).gap(3),
         Column::words([dim("passes when")], widest(&|at| plan.passes_when(at), 34)).gap(3).rank(2),
         Column::words([dim("undo")], widest(&|at| undo(plan, at), 28)),
         Column::numbers([dim("takes")], takes),
@@ -157,7 +158,10 @@ fn exposed(per_second: f64) -> String {
 fn row(plan: &Plan, at: usize, all: Option<f64>) -> Row<'static> {
     let Some(step) = plan.steps.get(at) else { return Row::default() };
     // What is as in the row above is read once.
-    let same = at.checked_sub(1).and_then(|b| plan.steps.get(b)).is_some_and(|b| b.kind == step.kind && b.gates == step.gates && b.hold == step.hold);
+    let same = at
+        .checked_sub(1)
+        .and_then(|b| plan.steps.get(b))
+        .is_some_and(|b| b.kind == step.kind && b.gates == step.gates && b.hold == step.hold);
     let role = if same { Role::Dim } else { Role::Text };
     let back = if step.reversible == Reversible::Instant { role } else { Role::Warn };
     let mut cells: Vec<Cell<'static>> = vec![
@@ -184,7 +188,9 @@ fn ways_back(area: Rect, buf: &mut Buffer, plan: &Plan, ways: &[BackRun], view: 
     let note = if all { "the same key at every step".to_owned() } else { format!("left behind: {left_behind}") };
     Title::new("WAY BACK", vec![Fact::new(1, [dim(note)])]).draw(take(&mut rest, 1), buf, pen);
     let plate = key(view.key(Action::Rollback, "R"));
-    let steps = |w: &BackRun| if w.first == w.last { format!("in step {}", w.first + 1) } else { format!("in step {}-{}", w.first + 1, w.last + 1) };
+    let steps = |w: &BackRun| {
+        if w.first == w.last { format!("in step {}", w.first + 1) } else { format!("in step {}-{}", w.first + 1, w.last + 1) }
+    };
     let label = ways.iter().map(|w| columns(&steps(w))).max().unwrap_or(0).max(11);
     let slow = |w: &BackRun| w.reversible != Reversible::Instant;
     let rows: Vec<(String, String, String, bool)> = ways
@@ -202,7 +208,11 @@ fn ways_back(area: Rect, buf: &mut Buffer, plan: &Plan, ways: &[BackRun], view: 
             pen.bits(buf, row.x, row.y, keys, std::slice::from_ref(&plate));
         }
         pen.text(buf, row.x + keys, row.y, label, steps, Role::Dim);
-        let takes = if *slow { vec![Bit::new(Role::Warn, takes.as_str()), text(" "), sign(Sign::Look)] } else { vec![strong(takes.as_str()), text("  ")] };
+        let takes = if *slow {
+            vec![Bit::new(Role::Warn, takes.as_str()), text(" "), sign(Sign::Look)]
+        } else {
+            vec![strong(takes.as_str()), text("  ")]
+        };
         let wide = crate::tui::pen::width(&takes);
         pen.bits_right(buf, row.right(), row.y, &takes);
         let from = keys + label + 2;
@@ -245,7 +255,7 @@ fn one_line(row: Rect, buf: &mut Buffer, checks: &[Check], pen: &Pen<'_>) {
 }
 
 /// What to press to launch, and why it is launched.
-fn go(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &Pen<'_>) -> Option<Position> {
+fn go(area: Rect, buf: &mut Buffer, form: &Form, checks: &[Check], view: &View<'_>, pen: &Pen<'_>) -> Option<Position> {
     let mut rest = area;
     let row = take(&mut rest, 1);
     let (enter, arm) = (key(view.key(Action::Open, "Enter")), key(view.key(Action::Arm, "A")));
@@ -258,6 +268,8 @@ fn go(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &Pen<'_>)
         vec![Fact::new(0, [strong("this is read only:"), text(" nothing can be launched from here")])]
     } else if form.compiled.is_none() {
         vec![Fact::new(0, press_leave(view)), Fact::new(0, [strong("nothing can be launched: something is wrong in the details")])]
+    } else if let Some(check) = checks.iter().find(|c| c.sign == Sign::Failing) {
+        vec![Fact::new(0, [strong("cannot be launched now:"), text(format!(" {}", check.says))])]
     } else if view.unarmed() {
         vec![
             Fact::new(0, [strong(format!("{fleet} is safe.")), text("  To launch press "), arm, text("  then "), enter]),
@@ -268,7 +280,10 @@ fn go(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &Pen<'_>)
         vec![Fact::new(0, [Bit::new(Role::Warn, left)]), Fact::new(0, [enter, strong(format!(" {what}"))])]
     } else {
         let regions = form.compiled.as_ref().map_or(0, |c| c.plan.legs.len());
-        vec![Fact::new(0, [enter, strong(format!(" {what}"))]), Fact::new(1, [dim(format!("{} in {}", form.kind.name(), words::regions(regions)))])]
+        vec![
+            Fact::new(0, [enter, strong(format!(" {what}"))]),
+            Fact::new(1, [dim(format!("{} in {}", form.kind.name(), words::regions(regions)))]),
+        ]
     };
     foot(row, &line, buf, pen);
     let row = take(&mut rest, 1);
