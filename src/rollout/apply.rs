@@ -30,9 +30,12 @@ impl Rollout {
             What::RevisionFound { leg, revision } => state.on(leg, |l| l.revision = Some(revision.clone())),
             What::ReplicasSet { leg, side, pods } => {
                 state.progress = at;
-                state.on(leg, |l| match side {
-                    Side::Old => l.old_pods = Some(*pods),
-                    Side::New => l.new_pods = Some(*pods),
+                state.on(leg, |l| {
+                    l.pods_at = Some(at);
+                    match side {
+                        Side::Old => l.old_pods = Some(*pods),
+                        Side::New => l.new_pods = Some(*pods),
+                    }
                 });
             }
             What::WeightSet { leg, weight } => {
@@ -101,7 +104,7 @@ impl Rollout {
             What::Retried => {
                 state.progress = at;
                 for leg in state.legs.values_mut() {
-                    leg.ill = None;
+                    (leg.ill, leg.pods_at) = (None, leg.pods_at.map(|_| at));
                     for aspect in [Aspect::Traffic, Aspect::Template, Aspect::OldReplicas, Aspect::NewReplicas] {
                         leg.ask_again(aspect);
                     }
@@ -146,7 +149,7 @@ impl Rollout {
             What::LegSilent { leg } => state.on(leg, |l| (l.silent, l.ill) = (true, None)),
             What::LegHeard { leg } => {
                 state.progress = at;
-                state.on(leg, |l| l.silent = false);
+                state.on(leg, |l| (l.silent, l.pods_at) = (false, l.pods_at.map(|_| at)));
             }
             What::PodsCame { leg, ready } => {
                 state.progress = at;
@@ -219,9 +222,9 @@ impl State {
     /// Clocks stood still: they move on by the pause, or begin now where they began within it.
     fn resume(&mut self, at: Time) {
         let Some((since, _)) = self.paused.take() else { return };
-        let moved = |clock: Time| clock + at.since(since.max(clock));
-        self.progress = moved(self.progress);
-        self.applied = self.applied.map(moved);
+        for clock in std::iter::once(&mut self.progress).chain(&mut self.applied) {
+            *clock += at.since(since.max(*clock));
+        }
     }
 
     fn restart(&mut self, at: Time) {
@@ -238,6 +241,7 @@ impl State {
                 weight_at: kept.weight_at,
                 old_pods: kept.old_pods,
                 new_pods: kept.new_pods,
+                pods_at: kept.pods_at,
                 silent: kept.silent,
                 checked: kept.checked,
                 again: kept.again,

@@ -272,14 +272,14 @@ impl Model {
                 let to = form.to.clone();
                 form.edit(Typed::Version, &to);
             }
-            (Stage::Strategy, Action::Open | Action::NextPane) => self.to_details(),
+            (Stage::Strategy, Action::Open | Action::NextPane) => self.show_details(),
             (Stage::Details, Action::Open) => {
                 if !form.edit_row() {
-                    self.to_plan();
+                    self.show_plan();
                 }
             }
-            (Stage::Details, Action::NextPane) => self.to_plan(),
-            (Stage::Strategy | Stage::Details, Action::Plan) => self.to_plan(),
+            (Stage::Details, Action::NextPane) => self.show_plan(),
+            (Stage::Strategy | Stage::Details, Action::Plan) => self.show_plan(),
             (Stage::Details, Action::Default) => match form.rows().get(form.row).map(|r| r.key.name) {
                 Some("to") => form.to = form.newest.clone(),
                 Some(key) => form.put(key, None),
@@ -303,7 +303,7 @@ impl Model {
         Some(vec![Effect::Compile])
     }
 
-    fn to_details(&mut self) {
+    fn show_details(&mut self) {
         let Some(form) = self.form.as_mut() else { return };
         if form.to.is_empty() {
             form.edit(Typed::Version, "");
@@ -317,7 +317,7 @@ impl Model {
     }
 
     /// Goes on to the plan, or to the first row that is in the way.
-    fn to_plan(&mut self) {
+    fn show_plan(&mut self) {
         let Some(form) = self.form.as_mut() else { return };
         let Some(trouble) = form.troubles.first() else {
             (form.stage, form.scroll) = (Stage::Plan, 0);

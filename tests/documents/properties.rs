@@ -49,7 +49,7 @@ fn check(plan: &Plan) {
         assert_eq!(weights.last(), Some(&Percent::ALL), "in the end it has everything");
         // no traffic before pods are there and well; the old pods go last, after the whole window
         let first = mine().find(|(_, s)| s.weight.is_some()).unwrap().0;
-        let last = mine().filter(|(_, s)| s.weight.is_some()).last().unwrap().0;
+        let last = mine().rfind(|(_, s)| s.weight.is_some()).unwrap().0;
         if leg.route == flightdeck::strategy::Route::Weights {
             let before: Vec<StepKind> = mine().filter(|(at, _)| *at < first).map(|(_, s)| s.kind).collect();
             assert_eq!(before, [StepKind::Scale, StepKind::HealthCheck]);

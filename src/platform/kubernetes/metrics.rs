@@ -195,9 +195,8 @@ impl Counters {
                 }
                 _ => continue,
             };
-            match side.or_insert_with(|| Some(Counts::default())) {
-                Some(sum) => sum.add(&counted),
-                None => {}
+            if let Some(sum) = side.or_insert_with(|| Some(Counts::default())) {
+                sum.add(&counted);
             }
         }
         (self.at, self.last) = (Some(at), pages);

@@ -65,6 +65,7 @@ fn subjects(notes: &[Note], room: u16) -> u16 {
     notes.iter().map(|n| columns(&n.subject)).max().unwrap_or(0).clamp(6, 20).min(room / 3)
 }
 
+#[allow(clippy::too_many_arguments)] // each is one of what it draws; a struct for three callers would only rename them
 fn list(area: Rect, buf: &mut Buffer, notes: &[Note], note: &str, first: usize, form: Form, empty: &str, pen: &Pen<'_>) {
     let mut rest = area;
     let title = take(&mut rest, 1);

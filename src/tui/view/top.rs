@@ -102,7 +102,9 @@ fn lines<'a>(view: &View<'a>, form: Form) -> (Option<Tint>, Facts<'a>, Facts<'a>
             (Some(Tint::Caution), moving(r, back, view, form), way_back::moving(r, back, view, form))
         }
         // On the fleet a result shines for a minute only.
-        (Mood::Back, back) if view.place != Place::Fleet || view.snapshot.now.since(words::since(&r.status)) < Span::mins(1) => (Some(Tint::Proof), proved(r, back.as_ref(), form), way_back::back(r, back.as_ref(), view, form)),
+        (Mood::Back, back) if view.place != Place::Fleet || view.snapshot.now.since(words::since(&r.status)) < Span::mins(1) => {
+            (Some(Tint::Proof), proved(r, back.as_ref(), form), way_back::back(r, back.as_ref(), view, form))
+        }
         _ => (None, calm(r, view, form), way_back::line(r, view, form)),
     }
 }
@@ -219,10 +221,13 @@ fn failing<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
     if let Some((_, failed)) = r.failed_since {
         let failed = strong(format::thousands(failed.round() as u64));
         let rate = words::failed_per_second(worst.new).filter(|_| form.full());
-        line.right.push(Fact::new(4, match rate {
-            Some(rate) => vec![failed, dim(" requests failed, "), strong(format!("+{rate:.1}")), dim("/s")],
-            None => vec![failed, dim(if form.full() { " requests failed" } else { " failed" })],
-        }));
+        line.right.push(Fact::new(
+            4,
+            match rate {
+                Some(rate) => vec![failed, dim(" requests failed, "), strong(format!("+{rate:.1}")), dim("/s")],
+                None => vec![failed, dim(if form.full() { " requests failed" } else { " failed" })],
+            },
+        ));
     }
     line
 }
@@ -252,7 +257,11 @@ fn moving<'a>(r: &'a RolloutView, back: &'a BackStatus, view: &View<'a>, form: F
         _ => "ROLLING BACK",
     };
     let mut line = facts(form, if r.status.paused { Sign::Held } else { Sign::Back }, strong(word));
-    let to = if form.named { format!("{} to {target}", shorten(&r.status.service.name, (form.width / 4).max(12))) } else { format!("to {target}") };
+    let to = if form.named {
+        format!("{} to {target}", shorten(&r.status.service.name, (form.width / 4).max(12)))
+    } else {
+        format!("to {target}")
+    };
     line.left.push(Fact::new(0, [strong(to)]));
     line.left.push(Fact::new(2, [strong(format::measured(view.snapshot.now.since(back.began)))]));
     if let Mood::NotProven { missing } = &r.status.mood {
@@ -342,7 +351,9 @@ fn calm<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
     }
     match (cause, &s.mood) {
         (Some(cause), _) => line.left.push(Fact::new(0, [text(cause)])),
-        (None, Mood::Aborted) => line.left.push(Fact::new(0, [text(format!("all traffic on {}, {} stays to be looked at", version(&s.from), version(&s.to)))])),
+        (None, Mood::Aborted) => {
+            line.left.push(Fact::new(0, [text(format!("all traffic on {}, {} stays to be looked at", version(&s.from), version(&s.to)))]))
+        }
         (None, Mood::Superseded) => line.left.push(Fact::new(0, [text("somebody else drives it, in a higher term")])),
         (None, Mood::Back) => {
             let back = s.back.as_ref().map(|b| format!(" in {}, by {}", words::takes(b.took), b.by)).unwrap_or_default();

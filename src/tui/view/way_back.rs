@@ -97,7 +97,11 @@ pub(super) fn moving<'a>(r: &'a RolloutView, back: &'a BackStatus, view: &View<'
         && let Some(bound) = view.bound(Action::OverCapacity)
     {
         let rest = words::about(back.can.rest());
-        let words = if form.full() { format!(" move the last {rest} too, over capacity{needs_arming}") } else { format!(" the last {rest} too{needs_arming}") };
+        let words = if form.full() {
+            format!(" move the last {rest} too, over capacity{needs_arming}")
+        } else {
+            format!(" the last {rest} too{needs_arming}")
+        };
         line.left.push(Fact::new(1, [key(bound.key.as_str()), strong(words)]));
     }
     line.left.extend(left_behind(&r.status.rollback, form));
