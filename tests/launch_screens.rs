@@ -256,8 +256,10 @@ fn a_service_that_is_in_flight_is_not_proposed_and_says_so_when_it_is_asked_for(
     let flying = desk.model().snapshot.rollouts[0].status.service.clone();
     desk.keys("l");
     assert_ne!(desk.model().form.as_ref().unwrap().service, flying);
-    desk.keys(&format!("s ctrl-u \"{}\" enter v", flying.name)).holds("in_the_way", &[(80, 24), (120, 36)]);
-    assert!(desk.text((120, 36)).contains("✗ catalogue v103 is in flight"));
+    // Its newest version runs already, so none is proposed.
+    desk.keys(&format!("s ctrl-u \"{}\" enter", flying.name)).holds("no_version", &[(80, 24), (120, 36)]);
+    desk.keys("enter up enter v").holds("in_the_way", &[(80, 24), (120, 36)]);
+    assert!(desk.text((120, 36)).contains("✗ v103 is in flight, by ilias: finish it first"));
     desk.keys("enter");
     assert!(desk.said().contains("is being updated by somebody else"), "{}", desk.said());
     assert_eq!(desk.stage(), Some(Stage::Plan));

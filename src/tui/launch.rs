@@ -76,7 +76,7 @@ pub struct Form {
     pub from: Version,
     /// The new version, as typed.
     pub to: String,
-    /// The newest version that does not run yet; empty where there is none.
+    /// The newest version, where it runs nowhere yet; else empty.
     pub newest: String,
     /// How far.
     pub stage: Stage,
@@ -198,10 +198,10 @@ impl Form {
     }
 }
 
-/// The newest version that does not run anywhere yet; empty where there is none.
+/// The newest version, where it runs nowhere yet; else empty: an older one is never meant by itself.
 fn newest(view: &ServiceView) -> String {
     let runs = |v: &&Version| view.cells.iter().flatten().any(|c| c.version == **v || c.to.as_ref().is_some_and(|(t, _)| t == *v));
-    view.versions.iter().find(|v| !runs(v)).map(|v| v.to_string()).unwrap_or_default()
+    view.versions.first().filter(|v| !runs(v)).map(Version::to_string).unwrap_or_default()
 }
 
 impl Model {
@@ -234,6 +234,10 @@ impl Model {
             return None;
         }
         let form = self.form.as_mut()?;
+        // Only the wheel comes here while text is typed.
+        if form.editing.is_some() {
+            return Some(Vec::new());
+        }
         let by = match action {
             Action::Down => Some(1),
             Action::Up => Some(-1),

@@ -102,10 +102,21 @@ impl Model {
     pub fn mouse(&mut self, hand: Hand, event: MouseEvent) -> Vec<Effect> {
         self.hand = hand;
         match event.kind {
-            MouseEventKind::ScrollDown => self.act(Action::Down),
-            MouseEventKind::ScrollUp => self.act(Action::Up),
+            MouseEventKind::ScrollDown => self.wheel(Action::Down),
+            MouseEventKind::ScrollUp => self.wheel(Action::Up),
             _ => Vec::new(),
         }
+    }
+
+    fn wheel(&mut self, action: Action) -> Vec<Effect> {
+        let by = if action == Action::Down { 1 } else { -1 };
+        match &mut self.over {
+            Some(Over::Help(scroll)) => *scroll = scroll.saturating_add_signed(by),
+            Some(Over::Palette(palette)) => palette.move_by(by.into()),
+            Some(Over::Filter(_) | Over::Reason { .. }) => {}
+            None => return self.act(action),
+        }
+        Vec::new()
     }
 
     /// Hand time has passed: a grace may have ended.

@@ -127,7 +127,7 @@ pub(super) fn what_happens(plan: &Plan) -> String {
 
 /// What it costs when the new version is bad.
 pub(super) fn when_wrong(plan: &Plan, about: &About) -> Vec<String> {
-    let back = format!("{}: {}.", sentence(about.way_back), format::measured(way_back(plan)));
+    let back = format!("{}: {}.", format::capital(about.way_back), format::measured(way_back(plan)));
     let first = plan.steps.iter().enumerate().find_map(|(at, s)| Some((at, s.weight?)));
     let hurt = first.and_then(|(at, weight)| {
         let load: Option<f64> = plan.legs.iter().map(|l| l.load).sum();
@@ -142,10 +142,4 @@ pub(super) fn when_wrong(plan: &Plan, about: &About) -> Vec<String> {
         })
     });
     std::iter::once(back).chain(hurt).collect()
-}
-
-/// Words of the catalogue as a sentence begins.
-pub(super) fn sentence(words: &str) -> String {
-    let mut chars = words.chars();
-    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -24,7 +24,8 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, p
     let mut rest = area;
     let last = take_last(&mut rest, 2);
     take_last(&mut rest, 1);
-    let cursor = go(last, buf, form, view, pen);
+    let checks = form.compiled.as_ref().map(|c| checks::checks(&c.plan, view)).unwrap_or_default();
+    let cursor = go(last, buf, form, &checks, view, pen);
     let Some(compiled) = &form.compiled else {
         let mut page = Page { rest, buf, pen };
         for t in &form.troubles {
@@ -34,7 +35,7 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, p
         return cursor;
     };
     let plan = &*compiled.plan;
-    let (ways, checks) = (plan.ways_back(), checks::checks(plan, view));
+    let ways = plan.ways_back();
     if area.width + 2 >= TWO_COLUMNS {
         let (_, right) = beside(rest, rest.width * 41 / 100);
         // All steps, where the ways back keep their rows with a title and what is left behind.
@@ -95,7 +96,7 @@ pub(super) fn steps(area: Rect, buf: &mut Buffer, plan: &Plan, scroll: usize, pe
     let mut columns = vec![
         Column::numbers([], 2),
         Column::words([], label),
-        Column::words([dim("does")], widest(&|at| plan.does(at), 30)).gap(3),
+        Column::words([dim("does")], widest(&|at| plan.does(at), if area.width < TWO_COLUMNS { 31 } else { 42 })).gap(3),
         Column::words([dim("passes when")], widest(&|at| plan.passes_when(at), 34)).gap(3).rank(2),
         Column::words([dim("undo")], widest(&|at| undo(plan, at), 28)),
         Column::numbers([dim("takes")], takes),
@@ -254,7 +255,7 @@ fn one_line(row: Rect, buf: &mut Buffer, checks: &[Check], pen: &Pen<'_>) {
 }
 
 /// What to press to launch, and why it is launched.
-fn go(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &Pen<'_>) -> Option<Position> {
+fn go(area: Rect, buf: &mut Buffer, form: &Form, checks: &[Check], view: &View<'_>, pen: &Pen<'_>) -> Option<Position> {
     let mut rest = area;
     let row = take(&mut rest, 1);
     let (enter, arm) = (key(view.key(Action::Open, "Enter")), key(view.key(Action::Arm, "A")));
@@ -267,6 +268,8 @@ fn go(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &Pen<'_>)
         vec![Fact::new(0, [strong("this is read only:"), text(" nothing can be launched from here")])]
     } else if form.compiled.is_none() {
         vec![Fact::new(0, press_leave(view)), Fact::new(0, [strong("nothing can be launched: something is wrong in the details")])]
+    } else if let Some(check) = checks.iter().find(|c| c.sign == Sign::Failing) {
+        vec![Fact::new(0, [strong("cannot be launched now:"), text(format!(" {}", check.says))])]
     } else if view.unarmed() {
         vec![
             Fact::new(0, [strong(format!("{fleet} is safe.")), text("  To launch press "), arm, text("  then "), enter]),

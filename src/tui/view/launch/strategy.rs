@@ -1,8 +1,8 @@
 //! The first stage: what is launched, and which strategy fits here.
 
-use super::needs::{self, sentence};
 use super::page::{Page, widest};
 use super::{TALL, foot, press, stairs};
+use super::{checks, needs};
 use crate::strategy::{About, Plan, Route, StrategyKind, about};
 use crate::tui::commands::Action;
 use crate::tui::format;
@@ -59,7 +59,7 @@ fn next<'a>(form: &'a Form, view: &View<'a>) -> Vec<Fact<'a>> {
     }
     if refused.is_some() {
         let other = [key(view.key(Action::Down, "j")), text(" "), key(view.key(Action::Up, "k")), text(" choose another strategy")];
-        return vec![Fact::new(0, [strong(format!("{} does not fit here.", sentence(form.kind.name())))]), Fact::new(0, other)];
+        return vec![Fact::new(0, [strong(format!("{} does not fit here.", format::capital(form.kind.name())))]), Fact::new(0, other)];
     }
     vec![
         Fact::new(0, [key(view.key(Action::Open, "Enter")), text(" fill in "), strong(form.kind.name())]),
@@ -76,11 +76,12 @@ fn what(rest: &mut Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &P
     if rest.height >= 18 || form.typed(Typed::Service).is_some() {
         let row = take(rest, 1);
         let at = services.iter().position(|s| *s == &*form.service.name).unwrap_or(0);
-        let mut known = vec![dim(format!("{} of {}", at + 1, services.len()))];
-        if form.typed(Typed::Service).is_some() {
-            known = vec![dim(format!("known here: {}", services.join(", ")))];
+        let mut facts = vec![Fact::new(2, [dim(format!("{} of {}", at + 1, services.len()))])];
+        if form.typed(Typed::Service).is_some() && row.width + 2 >= TWO_COLUMNS {
+            facts = vec![Fact::new(0, [dim(format!("known here: {}", services.join(", ")))])];
         }
-        let facts = vec![Fact::new(2, known), Fact::new(1, press(view, Action::Service, "s", "another"))];
+        facts.extend(checks::in_flight(&form.service, view).map(|says| Fact::new(0, [sign(Sign::Failing), text(format!(" {says}"))])));
+        facts.push(Fact::new(1, press(view, Action::Service, "s", "another")));
         cursor = cursor.or(choice(row, buf, form, Typed::Service, strong(&*form.service.name), facts, pen));
     }
     let row = take(rest, 1);
@@ -235,7 +236,7 @@ fn traffic(area: Rect, buf: &mut Buffer, plan: &Plan, pen: &Pen<'_>) {
 /// What happens, what then when it goes wrong, what it needs, what one learns; what has no room is left out, the last first.
 fn words(area: Rect, buf: &mut Buffer, it: &About, plan: Result<&std::sync::Arc<Plan>, Option<&Trouble>>, pen: &Pen<'_>) {
     let mut page = Page { rest: area, buf, pen };
-    let learn = format!("{}.", sentence(it.learn));
+    let learn = format!("{}.", format::capital(it.learn));
     match plan {
         Ok(plan) => {
             page.section("what happens", &[&needs::what_happens(plan)], true);
@@ -257,13 +258,14 @@ fn words(area: Rect, buf: &mut Buffer, it: &About, plan: Result<&std::sync::Arc<
         }
         Err(trouble) => {
             if let Some(trouble) = trouble {
-                page.signed(Sign::Failing, &format!("{}.", sentence(&trouble.cause)), Role::Strong);
-                page.signed(Sign::Later, &format!("{}.", sentence(&trouble.remedy)), Role::Text);
+                let missing = trouble.place.name == "--to";
+                page.signed(if missing { Sign::Unknown } else { Sign::Failing }, &format::capital(&trouble.cause), Role::Strong);
+                page.signed(Sign::Later, &format::capital(&trouble.remedy), Role::Text);
                 page.skip(1);
             }
-            page.section("what happens", &[&format!("{}.", sentence(it.what))], true);
-            page.section("when it goes wrong", &[&format!("{}.", sentence(it.way_back))], false);
-            page.section("what it needs", &[&format!("{}.", sentence(it.needs))], false);
+            page.section("what happens", &[&format!("{}.", format::capital(it.what))], true);
+            page.section("when it goes wrong", &[&format!("{}.", format::capital(it.way_back))], false);
+            page.section("what it needs", &[&format!("{}.", format::capital(it.needs))], false);
         }
     }
     page.section("what you learn", &[&learn], false);
