@@ -68,7 +68,7 @@ fn practice(args: &CockpitArgs) -> Result<(World, String), Vec<Trouble>> {
         let launch = Intent::Launch { plan: Arc::new(plan), reason: None };
         world.take(world.now(), launch, &Person::new("mara"), true).map_err(|t| vec![t])?;
     }
-    Ok((world, "order-service has begun a canary: Enter looks at it, n steps it on, R takes it back. l launches your own.".into()))
+    Ok((world, "order-service flies a canary: Enter opens it, n steps on, R takes it back".into()))
 }
 
 /// How it looks: the command line before the settings.

@@ -3,7 +3,7 @@
 use super::snapshot::RegionState;
 use super::track::Track;
 use super::{Note, Sign, World};
-use crate::fleet::{Fact, LegSeen, Observed, Reach, Rights, SideSeen, Workload};
+use crate::fleet::{Aspect, Fact, LegSeen, Observed, Reach, Rights, SideSeen, Workload};
 use crate::rollout::{Input, Rollout};
 use crate::strategy::PlanLeg;
 use crate::units::{Namespace, Percent, Region, Revision, RolloutId, Span, Time};
@@ -78,7 +78,7 @@ impl World {
                 let good = ill == 0 && well > 0;
                 let why = why.unwrap_or_else(|| if well + ill == 0 { "no pod could be asked".into() } else { format!("{ill} ill") });
                 for (id, leg) in self.legs_of(&workload, Some(&revision)) {
-                    self.tell(&id, &Input::Health { leg, at, well: good, why: why.clone() });
+                    self.tell(&id, &Input::Health { leg, at, pods: well + ill, well: good, why: why.clone() });
                 }
             }
             Fact::WriteTaken { workload, aspect, took, .. } => {
@@ -86,7 +86,14 @@ impl World {
                     if let Some(flown) = self.flown.get_mut(&id)
                         && flown.engine.phase() == crate::rollout::Phase::RollingBack
                     {
-                        flown.note(now, Sign::Plain, &workload.region.to_string(), "taken", &format!("{aspect:?} in {} ms", took.0));
+                        let what = match aspect {
+                            Aspect::Traffic => "traffic",
+                            Aspect::Template => "template",
+                            Aspect::OldReplicas | Aspect::NewReplicas => "pods",
+                        };
+                        let service = flown.engine.plan().service.name.clone();
+                        let text = format!("{} {what} written", workload.region);
+                        flown.note(now, Sign::Plain, &service, &text, &format!("in {} ms", took.0));
                     }
                 }
             }
@@ -183,7 +190,7 @@ impl World {
             reach,
             template: Some(w.template.clone()),
             want: new.as_ref().map_or(Some(Percent::ZERO), |r| w.want(r)),
-            seen: new.as_ref().and_then(|r| row.track.share(r, self.now)),
+            seen: new.as_ref().and_then(|r| row.track.share(r, engine.weight_since(&leg.id).map(|(_, at)| at), self.now)),
             load: row.track.load(self.now, Span::mins(1)),
             flight: w.flight.clone(),
             paused: w.paused,

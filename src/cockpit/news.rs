@@ -3,7 +3,7 @@
 use super::snapshot::Sign;
 use super::world::Flown;
 use crate::fleet::Side;
-use crate::rollout::{By, Event, RollbackCause, Rollout, What};
+use crate::rollout::{By, Event, Phase, RollbackCause, Rollout, What};
 use crate::units::{Percent, Time};
 
 /// Adds what an event means to a person, where it means anything.
@@ -33,10 +33,10 @@ pub fn words(engine: &Rollout, event: &Event) -> Option<(Sign, String, String)> 
         What::Boarded { plan, .. } => Some((Sign::Launched, format!("update to {} boarded", plan.to), by)),
         What::Taken => Some((Sign::Launched, "controls taken".into(), by)),
         What::ReplicasSet { leg, side: Side::New, pods } if *pods > 0 => {
-            Some((Sign::Moves, format!("{leg} {pods} pods of {to}"), String::new()))
+            Some((Sign::Moves, format!("{leg} {} of {to}", pods_of(*pods)), "asked".into()))
         }
         What::ReplicasSet { leg, side: Side::Old, pods } if *pods > 0 => {
-            Some((Sign::Moves, format!("{leg} {pods} pods of {from}"), String::new()))
+            Some((Sign::Moves, format!("{leg} {} of {from}", pods_of(*pods)), "asked".into()))
         }
         What::WeightSet { leg, weight } => Some((Sign::Moves, format!("{leg} {weight}"), "asked".into())),
         What::StepApplied { step: i } if plan.steps.get(*i).is_some_and(|s| s.weight.is_some()) => {
@@ -54,6 +54,9 @@ pub fn words(engine: &Rollout, event: &Event) -> Option<(Sign, String, String)> 
         What::BothSick { leg } => Some((Sign::Look, format!("{leg} both sides over the limit"), "nothing goes back by itself".into())),
         What::HoldEnded { step: i } => Some((Sign::Moves, format!("hold at {} ended", step(*i)), by)),
         What::HoldsDropped => Some((Sign::Moves, "all holds dropped".into(), by)),
+        What::Skipped { reason, .. } if engine.phase() == Phase::Back => {
+            Some((Sign::Moves, "the time to undo is cut short".into(), reason.clone().unwrap_or(by)))
+        }
         What::Skipped { step: i, gate, reason } => {
             let what = gate.map_or_else(|| step(*i), |g| format!("gate {}", g.name()));
             Some((Sign::Look, format!("{what} skipped"), reason.clone().unwrap_or(by)))
@@ -96,6 +99,11 @@ pub fn words(engine: &Rollout, event: &Event) -> Option<(Sign, String, String)> 
         | What::CheckPassed { .. }
         | What::WishRenewed { .. } => None,
     }
+}
+
+/// `1 pod`, `3 pods`.
+fn pods_of(n: u32) -> String {
+    if n == 1 { "1 pod".into() } else { format!("{n} pods") }
 }
 
 /// Remembers the share that is asked for, over all legs.

@@ -92,10 +92,14 @@ impl Track {
         (span > Span::ZERO).then(|| requests / span.as_secs_f64())
     }
 
-    /// The share of requests that a revision got lately; `None` without requests.
-    pub fn share(&self, revision: &Revision, now: Time) -> Option<Percent> {
-        let (mut mine, mut all) = (0.0, 0.0);
-        for (_, sample) in self.recent.between(now - SMOOTH, now) {
+    /// The share of requests that a revision got lately, in the intervals that lie wholly after `since`, its last change;
+    /// before there are any, what it was. `None` without requests.
+    pub fn share(&self, revision: &Revision, since: Option<Time>, now: Time) -> Option<Percent> {
+        let (mut mine, mut all, mut changed) = (0.0, 0.0, false);
+        for (at, sample) in self.recent.between(now - SMOOTH, now) {
+            if !changed && since.is_some_and(|since| *at - sample.span >= since) {
+                (mine, all, changed) = (0.0, 0.0, true);
+            }
             all += sample.counts.iter().map(|(_, c)| c.requests).sum::<f64>();
             mine += sample.of(revision).map_or(0.0, |c| c.requests);
         }
@@ -173,9 +177,20 @@ mod tests {
     fn shares_and_load_are_averaged_over_ten_seconds() {
         let mut track = Track::default();
         (1..=20).for_each(|s| track.push(sample(s * 1000, 90.0, 10.0)));
-        assert_eq!(track.share(&"b".into(), Time(20_000)), Some(Percent::whole(10)));
+        assert_eq!(track.share(&"b".into(), None, Time(20_000)), Some(Percent::whole(10)));
         assert_eq!(track.load(Time(20_000), SMOOTH), Some(100.0));
         assert_eq!(track.between(&"b".into(), Time(10_000), Time(20_000)).0.requests, 100.0);
+    }
+
+    #[test]
+    fn a_share_counts_from_its_last_change_as_soon_as_a_whole_interval_does() {
+        let mut track = Track::default();
+        (1..=20).for_each(|s| track.push(sample(s * 1000, 90.0, 10.0)));
+        let share = |track: &Track, now| track.share(&"b".into(), Some(Time(20_300)), Time(now));
+        track.push(sample(21_000, 97.0, 3.0));
+        assert!(share(&track, 21_000) > Some(Percent::whole(8)), "this interval had both weights");
+        track.push(sample(22_000, 100.0, 0.0));
+        assert_eq!(share(&track, 22_000), Some(Percent::ZERO));
     }
 
     #[test]

@@ -213,6 +213,10 @@ impl Model {
     pub fn show(&mut self, snapshot: Arc<Snapshot>, hand: Hand) {
         self.hand = hand;
         self.snapshot = snapshot;
+        // What to try first is not what to do when something fails or is over.
+        if self.snapshot.practice && self.snapshot.rollouts.iter().any(|r| r.status.mood.need() == 0 || !r.in_flight()) {
+            self.hint = None;
+        }
         let all: Vec<RolloutId> = self.snapshot.rollouts.iter().map(|r| r.status.id.clone()).collect();
         if self.last_key.until(hand) >= CALM_HANDS {
             self.order = all;

@@ -182,6 +182,11 @@ impl Model {
         {
             return effects;
         }
+        // A frightened hand presses R three times: what goes back already needs no answer.
+        let goes_back = self.current().is_some_and(|r| matches!(r.phase, Phase::RollingBack | Phase::Back));
+        if action == Action::Rollback && goes_back {
+            return Vec::new();
+        }
         if let Some(why) = off(action, self) {
             self.say(format!("{}: {why}", command(action).name), true);
             return Vec::new();

@@ -132,13 +132,14 @@ pub(super) fn when_wrong(plan: &Plan, about: &About) -> Vec<String> {
     let hurt = first.and_then(|(at, weight)| {
         let load: Option<f64> = plan.legs.iter().map(|l| l.load).sum();
         let (exposed, load) = (plan.exposed(at)?, load?);
-        Some(format!(
-            "At {} of {} req/s a bad {} meets {} requests a second.",
-            share(weight),
-            format::per_second(load),
-            version(&plan.to),
-            format::per_second(exposed)
-        ))
+        let (to, load) = (version(&plan.to), format::per_second(load));
+        Some(match plan.strategy {
+            StrategyKind::Canary => {
+                format!("At {} a bad {to} meets {} of {load} requests a second.", share(weight), format::per_second(exposed))
+            }
+            StrategyKind::BlueGreen => format!("From the switch on a bad {to} meets all {load} requests a second."),
+            StrategyKind::Rolling => format!("With each pod a bad {to} meets more of the {load} requests a second."),
+        })
     });
     std::iter::once(back).chain(hurt).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::needs::{self, sentence};
 use super::page::{Page, widest};
-use super::{foot, press, stairs};
+use super::{TALL, foot, press, stairs};
 use crate::strategy::{About, Plan, Route, StrategyKind, about};
 use crate::tui::commands::Action;
 use crate::tui::format;
@@ -19,13 +19,16 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 /// Rows of the stairs with their labels.
-const STAIRS: u16 = 8;
+const STAIRS: u16 = 12;
 /// Columns where the words behind a name begin.
 const BEHIND: u16 = 11;
 
 pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &Pen<'_>) -> Option<Position> {
     let mut rest = area;
     let last = take_last(&mut rest, 1);
+    if rest.height >= TALL {
+        take_last(&mut rest, 1);
+    }
     let cursor = what(&mut rest, buf, form, view, pen);
     take(&mut rest, 1);
     table(take(&mut rest, StrategyKind::ALL.len() as u16 + 1), buf, form, pen);
@@ -125,25 +128,30 @@ fn choice(row: Rect, buf: &mut Buffer, form: &Form, what: Typed, value: Bit<'_>,
 fn table(area: Rect, buf: &mut Buffer, form: &Form, pen: &Pen<'_>) {
     let columns = [
         Column::words([], 12),
-        Column::words([dim("use it when")], 40).grows().rank(2),
+        Column::words([dim("use it when")], 54).rank(2),
         Column::words([dim("risk")], 5),
         Column::numbers([dim("way back")], 8),
         Column::numbers([dim("extra pods")], 12).rank(1),
-        Column::words([dim("fits here")], 17).gap(3),
+        Column::words([dim("fits here")], 13).gap(3).grows(),
     ];
-    let rows: Vec<Row<'_>> = StrategyKind::ALL.into_iter().map(|kind| row(kind, form)).collect();
+    let rows: Vec<Row<'_>> = StrategyKind::ALL.into_iter().map(|kind| row(kind, form, area.width + 2 >= WIDE)).collect();
     let selected = StrategyKind::ALL.iter().position(|k| *k == form.kind);
     Table { title: "STRATEGY", note: "", columns: &columns, rows: &rows, selectable: true, selected }.draw(area, buf, pen);
 }
 
-fn row(kind: StrategyKind, form: &Form) -> Row<'_> {
+fn row(kind: StrategyKind, form: &Form, wide: bool) -> Row<'_> {
     let it = about(kind);
     let fit = form.fits.iter().find(|(k, _)| *k == kind).map(|(_, fit)| fit);
     let (back, pods) = match fit {
         Some(Ok(plan)) => (strong(format::measured(needs::way_back(plan))), extra(plan)),
         _ => (dim(it.rollback_speed), format::NONE.to_owned()),
     };
-    let [mark, blank, word] = fits(fit);
+    let [mark, blank, mut word] = fits(fit);
+    if let (true, Some(Err(t))) = (wide, fit) {
+        word.text = t.cause.clone().into();
+    } else if let (true, Some(Ok(plan))) = (wide, fit) {
+        word.text = plan.warnings.first().map_or(word.text, |w| super::warning(w).to_owned().into());
+    }
     let full = "■".repeat(usize::from(it.risk));
     let rest = "□".repeat(usize::from(5 - it.risk.min(5)));
     Row {
@@ -175,7 +183,7 @@ fn fits(fit: Option<&Result<std::sync::Arc<Plan>, Trouble>>) -> [Bit<'static>; 3
         None => (Sign::Unknown, Role::Unknown, "not known yet"),
         Some(Err(t)) if t.kind == Kind::Refused => (Sign::Off, Role::Off, "not here"),
         Some(Err(t)) if t.place.name == "--to" => (Sign::Unknown, Role::Unknown, "no version"),
-        Some(Err(_)) => (Sign::Failing, Role::Bad, "see below"),
+        Some(Err(_)) => (Sign::Failing, Role::Bad, "not so"),
         Some(Ok(plan)) if plan.strategy == StrategyKind::Canary && plan.legs.iter().any(|l| l.route == Route::Pods) => {
             (Sign::Look, Role::Text, "by pods")
         }
@@ -201,8 +209,8 @@ fn chosen(area: Rect, buf: &mut Buffer, form: &Form, pen: &Pen<'_>) {
     let (left, right) = if two { beside(rest, rest.width * 48 / 100) } else { (Rect::default(), rest) };
     if let Some(plan) = plan {
         let place = if two { left } else { rest };
-        let rows = STAIRS.min(place.height.saturating_sub(1));
-        let room = two || rest.height >= STAIRS + 10;
+        let rows = if two { STAIRS } else { STAIRS - 4 }.min(place.height.saturating_sub(1));
+        let room = two || rest.height >= STAIRS + 8;
         if room {
             traffic(Rect { height: rows + 1, ..place }, buf, plan, pen);
         }
