@@ -313,3 +313,23 @@ fn the_doctor_says_what_is_wrong_with_the_settings_and_ends_with_3() {
     assert_eq!(said.code, Some(3), "{}", said.out);
     assert!(said.out.contains("theme") && said.out.contains("rolback"), "{}", said.out);
 }
+
+#[test]
+fn the_doctor_says_which_clusters_do_not_answer_and_ends_with_5_where_one_is_needed() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("kubeconfig");
+    let text = "apiVersion: v1\nkind: Config\ncurrent-context: dead\n\
+                clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\nusers: [{name: u, user: {token: t}}]\n\
+                contexts: [{name: dead, context: {cluster: c, user: u}}]\n";
+    fs::write(&path, text).unwrap();
+    let said = run(home.path(), &format!("doctor --kubeconfig {}", path.display()));
+    assert_eq!(said.code, Some(5), "{}", said.out);
+    assert!(said.out.contains("opens") && said.out.contains("Connection refused"), "{}", said.out);
+    fs::write(&path, text.replace("current-context: dead\n", "")).unwrap();
+    let said = run(home.path(), &format!("doctor --kubeconfig {}", path.display()));
+    assert_eq!(said.code, Some(0), "nothing that would be opened needs it: {}", said.out);
+    let none = run(home.path(), "doctor");
+    assert_eq!(none.code, Some(0), "{}", none.out);
+    assert!(none.out.contains("flightdeck opens the practice fleet"), "{}", none.out);
+    assert_eq!(run(home.path(), "doctor --env production").code, Some(2));
+}

@@ -491,6 +491,30 @@ fn health_is_asked_every_two_to_three_seconds_for_as_long_as_it_is_asked() {
 }
 
 #[test]
+fn pods_that_start_are_not_asked_for_their_health() {
+    let mut deck = Deck::new(2, Vec::new());
+    let ask = Ask::Health { leg: "us-east-1".into(), revision: Some("v42".into()), path: "/health".into() };
+    deck.order("us-east-1", Aspect::NewReplicas, Want::Replicas { pods: 5 }, 1, Way::Forward);
+    deck.run_in_steps(Span(500), Span(100));
+    deck.platform.ask(deck.now, &[question("us-east-1", ask)]);
+    deck.run(Span::secs(20));
+    let seen: Vec<(u32, u32)> =
+        deck.facts.iter().filter_map(|f| if let Fact::HealthSeen { well, ill, .. } = f { Some((*well, *ill)) } else { None }).collect();
+    assert!(seen.iter().all(|(well, ill)| *well > 0 && *ill == 0), "{seen:?}");
+    assert_eq!(seen.last(), Some(&(5, 0)));
+}
+
+#[test]
+fn a_capacity_hole_takes_pods_of_the_old_version_and_never_of_the_one_that_replaced_it() {
+    let hole = Fault::OldPods { service: "order-service".into(), left: Percent::whole(40) };
+    let mut deck = Deck::new(2, vec![incident(When::At(START + Span::mins(3)), hole)]);
+    deck.order("us-west-2", Aspect::Template, roll(true, 100), 1, Way::Forward);
+    deck.run(Span::mins(4));
+    assert_eq!(deck.ready("us-west-2", "v42"), 6);
+    assert_eq!(deck.ready("us-east-1", "v41"), 8);
+}
+
+#[test]
 fn a_rollback_to_too_few_pods_hurts_and_one_to_enough_does_not() {
     let rolled_back = |incidents| {
         let mut deck = Deck::new(2, incidents);

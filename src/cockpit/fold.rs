@@ -29,7 +29,8 @@ pub(super) struct RegionFold {
 impl World {
     /// Takes one fact in, and tells the rollouts what it means for them.
     pub(super) fn fold(&mut self, fact: Fact) {
-        self.dirty = true;
+        // Numbers are shown once a second; what a rollout makes of them is shown at once.
+        self.dirty |= !matches!(fact, Fact::Sampled(_) | Fact::Heard { .. } | Fact::LagSeen { .. });
         let now = self.now;
         match fact {
             Fact::Connected { region, server } => {
@@ -77,7 +78,7 @@ impl World {
                 let good = ill == 0 && well > 0;
                 let why = why.unwrap_or_else(|| if well + ill == 0 { "no pod could be asked".into() } else { format!("{ill} ill") });
                 for (id, leg) in self.legs_of(&workload, Some(&revision)) {
-                    self.tell(&id, &Input::Health { leg, at, well: good, why: why.clone() });
+                    self.tell(&id, &Input::Health { leg, at, pods: well + ill, well: good, why: why.clone() });
                 }
             }
             Fact::WriteTaken { workload, aspect, took, .. } => {

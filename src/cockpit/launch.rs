@@ -30,10 +30,11 @@ impl World {
         }
     }
 
-    /// The version that a service would be taken to when nobody names one: the newest that can be launched and does not run.
+    /// The version that a service would be taken to when nobody names one: the newest, where it does not run yet. An older one is
+    /// never meant by itself.
     pub fn next_version(&self, service: &Service) -> Option<Version> {
         let runs = |v: &&Version| self.rows.values().any(|r| r.workload.service == *service && runs(&r.workload, v));
-        self.versions.get(service)?.iter().find(|v| !runs(v)).cloned()
+        self.versions.get(service)?.first().filter(|v| !runs(v)).cloned()
     }
 
     /// One leg per region where the service runs, not yet assigned to waves. `to` is a tag, or `@sha256:...`.

@@ -2,7 +2,7 @@
 
 use crate::analysis::Verdict;
 use crate::fleet::{Protection, Role};
-use crate::rollout::{Phase, Status};
+use crate::rollout::{Mood, Phase, Status};
 use crate::units::{LegId, Percent, Region, RolloutId, Service, Span, Term, Time, Version, WorkloadId};
 use serde::Serialize;
 use std::sync::Arc;
@@ -354,7 +354,8 @@ pub struct Snapshot {
 impl RolloutView {
     /// Whether it is still on its way (a rollback that can be undone counts as ended).
     pub fn in_flight(&self) -> bool {
-        !matches!(self.phase, Phase::Promoted | Phase::RolledBack | Phase::Back)
+        let through = self.phase == Phase::Watched && self.status.mood == Mood::Promoted;
+        !through && !matches!(self.phase, Phase::Promoted | Phase::RolledBack | Phase::Back)
     }
 }
 

@@ -4,9 +4,9 @@ use super::evidence::Evidence;
 use super::fold::{RegionFold, Row};
 use super::snapshot::{Note, Sign};
 use crate::fleet::{Protection, Role, Way};
-use crate::journal::{SeenHealthy, Store};
+use crate::journal::{Seen, SeenHealthy, Store};
 use crate::platform::{Order, Platform, Question};
-use crate::rollout::{Event, Input, Phase, Rollout, Verb, Want, Wish, WishKey, watch};
+use crate::rollout::{Event, Input, Phase, RECENT, Rollout, Verb, Want, Wish, WishKey, watch};
 use crate::strategy::Plan;
 use crate::units::{Kind, LegId, Percent, Person, Place, Region, RolloutId, Service, Span, Term, Time, Trouble, Version, WorkloadId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -280,7 +280,7 @@ impl World {
         if let Some(other) = flying {
             return refuse(format!("{} is in flight", other.engine.id()), "finish it or take it back first");
         }
-        if let Some(other) = self.watched.get(&plan.service) {
+        if let Some(other) = self.watched.get(&plan.service).filter(|w| !w.is_through()) {
             return refuse(
                 format!("{} is being updated by somebody else to {}", plan.service, other.plan().to),
                 "wait for it, or take it back with R",
@@ -485,47 +485,46 @@ impl World {
         }
     }
 
-    /// Derives again what others move, for the services whose rows changed.
+    /// Derives again what others move, for the services whose rows changed, and those whose update was through long enough.
     fn watch_others(&mut self) {
+        let old = |r: &Rollout| r.is_through() && self.now.since(r.began()) >= RECENT;
+        self.watch_again.extend(self.watched.iter().filter(|(_, r)| old(r)).map(|(s, _)| s.clone()));
         for service in std::mem::take(&mut self.watch_again) {
-            let moves = |f: &Flown| !f.engine.settled() && f.engine.phase() != Phase::Superseded;
-            let ours = self.flown.values().any(|f| f.engine.plan().service == service && moves(f));
             let rows: Vec<_> = self.rows.values().map(|r| &r.workload).filter(|w| w.service == service).collect();
-            match watch(&rows).filter(|_| !ours) {
-                Some(found) => {
-                    let news = self.watched.get(&service).is_none_or(|w| w.id() != found.id());
-                    if news {
-                        let by = rows.iter().find_map(|r| r.changed_by.clone());
-                        let text = format!("moves to {}", found.plan().to);
-                        let aside = by.map(|b| format!("by {b}")).unwrap_or_default();
-                        self.notes.push_front(Note {
-                            at: self.now,
-                            sign: Sign::Moves,
-                            subject: service.name.clone(),
-                            text,
-                            aside,
-                            rollout: Some(found.id().clone()),
-                        });
-                        self.notes.truncate(MOST_NOTES);
-                    }
-                    self.watched.insert(service, found);
-                }
-                None => {
-                    if let Some(gone) = self.watched.remove(&service).filter(|_| !ours) {
-                        let text = format!("{} is on {}", service.name, gone.plan().to);
-                        self.notes.push_front(Note {
-                            at: self.now,
-                            sign: Sign::Done,
-                            subject: service.name.clone(),
-                            text,
-                            aside: String::new(),
-                            rollout: None,
-                        });
-                        self.notes.truncate(MOST_NOTES);
-                    }
-                }
+            let found = watch(&rows, self.now).filter(|found| !self.is_ours(&service, found));
+            let by = rows.iter().find_map(|r| r.changed_by.clone()).map(|b| format!("by {b}")).unwrap_or_default();
+            let before = self.watched.get(&service);
+            let through = |r: &Rollout| (Sign::Done, format!("is on {}", r.plan().to), String::new());
+            let news = match (&found, before) {
+                (Some(new), Some(old)) if new.id() == old.id() => (new.is_through() && !old.is_through()).then(|| through(new)),
+                (Some(new), _) if new.is_through() => None,
+                (Some(new), _) => Some((Sign::Moves, format!("moves to {}", new.plan().to), by)),
+                (None, Some(old)) if !old.is_through() && !self.is_ours(&service, old) => Some(through(old)),
+                (None, _) => None,
+            };
+            if let Some((sign, text, aside)) = news {
+                let rollout = found.as_ref().map(|f| f.id().clone());
+                self.notes.push_front(Note { at: self.now, sign, subject: service.name.clone(), text, aside, rollout });
+                self.notes.truncate(MOST_NOTES);
             }
+            match found {
+                Some(found) => self.watched.insert(service, found),
+                None => self.watched.remove(&service),
+            };
         }
+    }
+
+    /// Whether an update that was derived from the cluster is one of ours, moving or ended a short time ago.
+    fn is_ours(&self, service: &Service, found: &Rollout) -> bool {
+        self.flown.values().filter(|f| f.engine.plan().service == *service).any(|f| {
+            let moves = !f.engine.settled() && f.engine.phase() != Phase::Superseded;
+            moves || (found.is_through() && self.now.since(f.engine.last_at()) < RECENT)
+        })
+    }
+
+    /// Keeps what was counted beside a rollout's log, for who looks back at it.
+    pub(super) fn keep(&mut self, id: &RolloutId, sample: &crate::fleet::Sample) {
+        self.store.note(id, &Seen::Sample(sample.clone()));
     }
 
     /// How a rollout's log is kept: why not, where it is not.

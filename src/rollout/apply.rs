@@ -30,9 +30,12 @@ impl Rollout {
             What::RevisionFound { leg, revision } => state.on(leg, |l| l.revision = Some(revision.clone())),
             What::ReplicasSet { leg, side, pods } => {
                 state.progress = at;
-                state.on(leg, |l| match side {
-                    Side::Old => l.old_pods = Some(*pods),
-                    Side::New => l.new_pods = Some(*pods),
+                state.on(leg, |l| {
+                    l.pods_at = Some(at);
+                    match side {
+                        Side::Old => l.old_pods = Some(*pods),
+                        Side::New => l.new_pods = Some(*pods),
+                    }
                 });
             }
             What::WeightSet { leg, weight } => {
@@ -101,7 +104,7 @@ impl Rollout {
             What::Retried => {
                 state.progress = at;
                 for leg in state.legs.values_mut() {
-                    leg.ill = None;
+                    (leg.ill, leg.pods_at) = (None, leg.pods_at.map(|_| at));
                     for aspect in [Aspect::Traffic, Aspect::Template, Aspect::OldReplicas, Aspect::NewReplicas] {
                         leg.ask_again(aspect);
                     }
@@ -146,7 +149,7 @@ impl Rollout {
             What::LegSilent { leg } => state.on(leg, |l| (l.silent, l.ill) = (true, None)),
             What::LegHeard { leg } => {
                 state.progress = at;
-                state.on(leg, |l| l.silent = false);
+                state.on(leg, |l| (l.silent, l.pods_at) = (false, l.pods_at.map(|_| at)));
             }
             What::PodsCame { leg, ready } => {
                 state.progress = at;
@@ -238,6 +241,7 @@ impl State {
                 weight_at: kept.weight_at,
                 old_pods: kept.old_pods,
                 new_pods: kept.new_pods,
+                pods_at: kept.pods_at,
                 silent: kept.silent,
                 checked: kept.checked,
                 again: kept.again,

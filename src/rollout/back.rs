@@ -48,7 +48,9 @@ impl Deciding {
                 self.plan(What::ReplicasSet { leg: leg.clone(), side: Side::Old, pods: all });
             }
             let least = if over { Percent::ZERO } else { self.it.least(&leg, &seen) };
-            if least < state.weight {
+            // Traffic that somebody else gave to the new side goes back too.
+            let given = state.weight_at.is_none() && seen.want.is_some_and(|w| w > least);
+            if least < state.weight || given {
                 self.plan(What::WeightSet { leg, weight: least });
             }
         }
@@ -78,17 +80,20 @@ impl Deciding {
         if self.it.close_at().is_none_or(|at| at > self.now) {
             return;
         }
-        for (leg, state) in self.it.state.legs.clone() {
-            let starts = self.it.route(&leg) == Route::Weights && state.new_pods.is_some_and(|n| n > 0);
-            if starts && idle(&state, &seen.leg(&leg)) {
+        let beside: Vec<LegId> =
+            self.it.plan.legs.iter().filter(|l| l.route == Route::Weights && can_return(l)).map(|l| l.id.clone()).collect();
+        let mut gone = true;
+        for leg in beside {
+            let Some(state) = self.it.state.legs.get(&leg).cloned() else { continue };
+            let seen = seen.leg(&leg);
+            gone &= !state.touched() || idle(&state, &seen);
+            if state.new_pods.is_some_and(|n| n > 0) && idle(&state, &seen) {
                 self.plan(What::ReplicasSet { leg, side: Side::New, pods: 0 });
+                gone = false;
+            } else if let Some(pods) = state.new_pods {
+                gone &= pods == 0 && seen.reach.answers() && seen.new.pods.as_ref().is_none_or(|p| p.exist == 0);
             }
         }
-        let gone = self.it.state.legs.iter().all(|(id, l)| {
-            let seen = seen.leg(id);
-            let none = seen.new.pods.as_ref().is_none_or(|p| p.exist == 0);
-            self.it.route(id) == Route::Pods || l.new_pods.is_none() || (l.new_pods == Some(0) && seen.reach.answers() && none)
-        });
         if gone {
             self.plan(What::RolledBack);
         }
@@ -207,6 +212,11 @@ impl Rollout {
         let (proven, _) = back.proven?;
         let window = if self.can_undo() && !back.closing { self.plan.rules.rollback_window } else { Span::ZERO };
         Some(proven + window.max(DRAIN))
+    }
+
+    /// Whether a set of pods of the new side is still asked for somewhere, or may still be going.
+    pub(super) fn leaves_pods(&self) -> bool {
+        self.state.legs.iter().any(|(id, l)| self.route(id) == Route::Weights && l.new_pods.is_some())
     }
 
     /// Whether the new side of some leg runs on and had traffic.

@@ -87,6 +87,9 @@ impl Rollout {
 
     fn readiness(&self, legs: &[&PlanLeg], seen: &Observed, moves: &[Move], kind: RollbackKind, now: Time) -> Readiness {
         match self.state.phase {
+            Phase::Back if self.moved_again(seen).is_some() => {
+                return Readiness::Off { why: "back, and moved again: r asks once more".into() };
+            }
             Phase::RolledBack | Phase::Back => return Readiness::Off { why: format!("already back on {}", self.plan.from()) },
             Phase::RollingBack => return Readiness::Off { why: "rolling back".into() },
             _ => {}

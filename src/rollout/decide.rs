@@ -5,7 +5,7 @@ use super::input::{Input, Refusal};
 use super::state::{Failure, LegState, Next, Phase, Rollout};
 use crate::analysis::Look;
 use crate::fleet::{Aspect, Flight, Observed, Reach, Way};
-use crate::strategy::{Limit, Plan};
+use crate::strategy::{Limit, Plan, Route};
 use crate::units::{LegId, Percent, Person, RolloutId, Span, Term, Time};
 use std::sync::Arc;
 
@@ -98,8 +98,8 @@ impl Deciding {
                 self.push_in(term, By::Automatic, What::RollbackBegan { why: RollbackCause::Fence });
             }
             Phase::RollingBack | Phase::Back if back && higher => self.push_in(flight.term, By::Automatic, What::Followed),
-            // It was back, proven; that another rollout moves the workload now only ends the time to undo it.
-            Phase::Back if higher && flight.rollout != *self.it.id() => self.plan(What::RolledBack),
+            // It was back, proven, with nothing of it left: that another rollout moves the workload now is its end.
+            Phase::Back if higher && flight.rollout != *self.it.id() && !self.it.leaves_pods() => self.plan(What::RolledBack),
             _ if higher => self.plan(What::Superseded { by_term: flight.term }),
             _ => {}
         }
@@ -183,7 +183,11 @@ impl Deciding {
         }
     }
 
-    fn health(&mut self, leg: &LegId, well: bool, why: &str) {
+    fn health(&mut self, leg: &LegId, pods: u32, well: bool, why: &str) {
+        // By pods the old ones serve until there are new ones: nobody is ill yet.
+        if pods == 0 && self.it.route(leg) == Route::Pods {
+            return;
+        }
         let wanted = self.it.plan.rules.healthy_in_a_row;
         let Some(known) = self.it.state.legs.get(leg) else { return };
         if self.it.state.phase != Phase::Flying {
@@ -243,7 +247,7 @@ impl Rollout {
             Input::Press { verb, by, reason } => deciding.press(*verb, by, reason.clone())?,
             Input::Observed(seen) => deciding.observe(seen),
             Input::Checked { leg, upto, look, why, both_sick, .. } => deciding.check(leg, *upto, *look, why, *both_sick),
-            Input::Health { leg, well, why, .. } => deciding.health(leg, *well, why),
+            Input::Health { leg, pods, well, why, .. } => deciding.health(leg, *pods, *well, why),
             Input::WishFailed { .. } => deciding.failed(input),
         }
         Ok(deciding.events)

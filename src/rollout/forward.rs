@@ -66,7 +66,7 @@ impl Deciding {
                 if plan.route == Route::Weights && may_ask && state.new_pods.is_none_or(|n| n < pods) {
                     return self.plan(What::ReplicasSet { leg, side: Side::New, pods });
                 }
-                if state.weight != weight || state.weight_at.is_none() {
+                if state.weight < weight || state.weight_at.is_none() {
                     if may_ask && (plan.route == Route::Pods || carries_share(&plan, seen, weight)) {
                         self.plan(What::WeightSet { leg, weight });
                     }

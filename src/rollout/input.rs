@@ -75,7 +75,9 @@ pub enum Input<'a> {
         leg: LegId,
         /// When.
         at: Time,
-        /// Whether all said yes.
+        /// How many could be asked.
+        pods: u32,
+        /// Whether all said yes; none is not all.
         well: bool,
         /// What the first one said otherwise.
         why: String,

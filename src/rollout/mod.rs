@@ -25,5 +25,5 @@ pub use event::{By, Event, RollbackCause, What};
 pub use input::{Input, Refusal, Verb};
 pub use state::{Phase, Rollout};
 pub use status::{BackStatus, LegMood, LegStatus, Mood, Move, Proof, Readiness, RollbackKind, RollbackPlan, Status, StepState, StepStatus};
-pub use watched::watch;
+pub use watched::{RECENT, watch};
 pub use wish::{Ask, Want, Wish, WishKey};

@@ -9,12 +9,17 @@ use crate::fleet::{Aspect, LegSeen, Observed, Reach};
 use crate::strategy::{PlanLeg, Route, Step, StepKind};
 use crate::units::{LegId, Percent, Span, Time};
 
+/// A write has landed or failed by then.
+const WRITES: Span = Span::secs(30);
+
 impl Rollout {
     /// What needs a person most comes first.
     pub(super) fn mood(&self, seen: &Observed, now: Time) -> Mood {
         match self.state.phase {
             Phase::Promoted => return Mood::Promoted,
-            Phase::RolledBack | Phase::Back => return Mood::Back,
+            Phase::Watched if self.is_through() => return Mood::Promoted,
+            Phase::RolledBack => return Mood::Back,
+            Phase::Back => return self.mood_of_end(seen, now),
             Phase::Aborted => return Mood::Aborted,
             Phase::Superseded => return Mood::Superseded,
             Phase::RollingBack => return self.mood_back(seen),
@@ -127,6 +132,26 @@ impl Rollout {
         }
     }
 
+    /// Back, and new pods end; where somebody undoes that, it says so.
+    fn mood_of_end(&self, seen: &Observed, now: Time) -> Mood {
+        if let Some((leg, seen)) = self.moved_again(seen) {
+            return self.moved(leg, &seen);
+        }
+        let late = |l: &LegState| l.new_pods == Some(0) && l.pods_at.is_some_and(|at| now >= at + WRITES);
+        let again = self.state.legs.iter().filter(|(_, l)| late(l)).find_map(|(id, _)| {
+            let pods = seen.legs.get(id).filter(|s| s.reach.answers())?.new.pods.as_ref()?;
+            (pods.want > 0).then(|| format!("new pods in {id} were scaled to {} by somebody", pods.want))
+        });
+        again.map_or(Mood::Back, |cause| Mood::Held { cause, key: Some('r') })
+    }
+
+    /// A leg that was back and whose new side has traffic again.
+    pub(super) fn moved_again<'a>(&'a self, seen: &Observed) -> Option<(&'a LegId, LegSeen)> {
+        let legs = self.plan.legs.iter().filter(|l| l.route == Route::Weights && can_return(l));
+        let seen = legs.map(|l| (&l.id, seen.leg(&l.id).into_owned()));
+        seen.filter(|(_, s)| s.reach.answers()).find(|(_, s)| s.want.is_some_and(|w| w > Percent::ZERO))
+    }
+
     /// The split is not the one that was asked for, and once was.
     fn moved(&self, leg: &LegId, seen: &LegSeen) -> Mood {
         match seen.want {
@@ -143,6 +168,9 @@ impl Rollout {
         }
         let to = &self.plan.to;
         let new = seen.new.pods.as_ref().map_or(0, |p| p.ready);
+        if let Some(held) = self.scaled_by_somebody(leg, state, seen, now) {
+            return held;
+        }
         if step.kind == StepKind::Retire {
             return self.mood_of_retire(leg, state, seen, now);
         }
@@ -163,6 +191,14 @@ impl Rollout {
             },
         };
         Mood::Waits { cause }
+    }
+
+    /// Fewer new pods are asked for out there than here, longer than a write takes.
+    fn scaled_by_somebody(&self, leg: &LegId, state: &LegState, seen: &LegSeen, now: Time) -> Option<Mood> {
+        let asked = seen.new.pods.as_ref()?.want;
+        let fewer = self.route(leg) == Route::Weights && state.new_pods.is_some_and(|n| asked < n);
+        let late = state.pods_at.is_some_and(|at| now >= at + WRITES);
+        (fewer && late).then(|| Mood::Held { cause: format!("new pods in {leg} were scaled to {asked} by somebody"), key: Some('r') })
     }
 
     fn mood_of_retire(&self, leg: &LegId, state: &LegState, seen: &LegSeen, now: Time) -> Mood {
@@ -207,6 +243,9 @@ impl Rollout {
             Phase::RollingBack if state.proven.is_some() => return (LegMood::Done, None),
             Phase::RollingBack if state.weight_at.is_some() => return (LegMood::Moving, Some(self.missing(&leg.id, seen))),
             Phase::Aborted if state.weight > Percent::ZERO => return (LegMood::Moving, Some(self.missing(&leg.id, seen))),
+            Phase::Back if leg.route == Route::Weights && seen.want.is_some_and(|w| w > Percent::ZERO) => {
+                return (LegMood::Look, Some("traffic was moved by somebody".into()));
+            }
             Phase::RollingBack | Phase::Back | Phase::RolledBack => return (LegMood::Done, None),
             _ => {}
         }

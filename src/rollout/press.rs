@@ -3,8 +3,8 @@
 use super::decide::Deciding;
 use super::event::{By, RollbackCause, What};
 use super::input::{Refusal, Verb};
-use super::state::Phase;
-use crate::strategy::Gate;
+use super::state::{Phase, can_return};
+use crate::strategy::{Gate, PlanLeg};
 use crate::units::{LegId, Percent, Person};
 
 impl Deciding {
@@ -147,8 +147,10 @@ impl Deciding {
     /// After an abort from step 1; else all that is asked for once more, now.
     fn press_retry(&mut self, by: By) -> Result<(), Refusal> {
         let state = &self.it.state;
+        let returns = |l: &&PlanLeg| can_return(l);
+        let carries = |l: &PlanLeg| state.legs.get(&l.id).is_some_and(|s| s.weight > Percent::ZERO);
         match state.phase {
-            Phase::Aborted if state.legs.values().any(|l| l.weight > Percent::ZERO) => {
+            Phase::Aborted if self.it.plan.legs.iter().filter(returns).any(carries) => {
                 Err(refuse("its traffic is not back yet", "wait for the pods or the region it waits for, or press R"))
             }
             Phase::Aborted => {

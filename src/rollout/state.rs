@@ -98,6 +98,8 @@ pub(super) struct LegState {
     pub weight_at: Option<Time>,
     pub old_pods: Option<u32>,
     pub new_pods: Option<u32>,
+    /// When pods were last asked for.
+    pub pods_at: Option<Time>,
     /// Most pods of the new side that were ready, as far as it was written down.
     pub came: u32,
     pub arrived: bool,
@@ -208,6 +210,11 @@ impl Rollout {
         it
     }
 
+    /// Whether all its steps are behind it.
+    pub fn is_through(&self) -> bool {
+        self.state.step >= self.plan.steps.len()
+    }
+
     /// From a log: the first event carries the plan. `None` when it does not begin with one.
     pub fn replay<'a>(id: RolloutId, events: impl IntoIterator<Item = &'a Event>) -> Option<Rollout> {
         let mut events = events.into_iter();
@@ -242,6 +249,10 @@ impl Rollout {
     /// Whether nothing moves any more, forward or back (a rollback that can be undone is settled).
     pub fn settled(&self) -> bool {
         self.ended() || self.state.phase == Phase::Back
+    }
+    /// When it began.
+    pub fn began(&self) -> Time {
+        self.state.began
     }
     /// When its last event was.
     pub fn last_at(&self) -> Time {

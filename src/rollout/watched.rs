@@ -4,17 +4,21 @@ use super::event::By;
 use super::state::Rollout;
 use crate::fleet::Workload;
 use crate::strategy::{Amount, Compensation, Gate, Plan, PlanLeg, Reversible, Route, Rules, Step, StepKind, StrategyKind};
-use crate::units::{LegId, Percent, RolloutId, Span};
+use crate::units::{LegId, Percent, RolloutId, Span, Time};
 use std::sync::Arc;
 
 /// How long pods take to start where nobody has seen it.
 const START: Span = Span::secs(30);
 
-/// The update that rows of one service (one per region) are in, if they are: all rows that move to the same version.
+/// An update that is through can be taken back as one in flight for so long: who is woken by it comes minutes later.
+pub const RECENT: Span = Span::mins(15);
+
+/// The update that rows of one service (one per region) are in, or were in a short time ago: all rows that move, or moved, to
+/// the same version.
 ///
-/// The rows must be of one service; those that do not move are left out.
-pub fn watch(rows: &[&Workload]) -> Option<Rollout> {
-    let moving: Vec<&&Workload> = rows.iter().filter(|w| w.moves() && w.revision(&w.template).is_some()).collect();
+/// The rows must be of one service; those that stand still are left out.
+pub fn watch(rows: &[&Workload], now: Time) -> Option<Rollout> {
+    let moving: Vec<&&Workload> = rows.iter().filter(|w| (w.moves() || moved(w, now)) && w.revision(&w.template).is_some()).collect();
     let first = moving.iter().max_by_key(|w| w.changed)?;
     let to = first.revision(&first.template)?.version.clone();
     let same: Vec<&&&Workload> = moving.iter().filter(|w| w.revision(&w.template).is_some_and(|r| r.version == to)).collect();
@@ -37,9 +41,18 @@ pub fn watch(rows: &[&Workload]) -> Option<Rollout> {
         rules: rules(surge, unavailable),
         warnings: Vec::new(),
     };
+    let through = same.iter().all(|w| !w.moves());
     let arrived = same.iter().all(|w| w.revisions.iter().all(|r| r.revision == w.template || r.pods.exist == 0));
     let highest = same.iter().filter_map(|w| w.flight.as_ref()).map(|f| f.term).max().unwrap_or_default();
-    Some(Rollout::watched(id, Arc::new(plan), usize::from(arrived), began, by, highest))
+    let step = if through { plan.steps.len() } else { usize::from(arrived) };
+    Some(Rollout::watched(id, Arc::new(plan), step, began, by, highest))
+}
+
+/// Whether a workload came to its version a short time ago, and there is one to go back to.
+fn moved(row: &Workload, now: Time) -> bool {
+    now.since(row.changed) < RECENT
+        && row.changed <= now
+        && row.revisions.iter().any(|r| r.created < row.changed && r.revision != row.template)
 }
 
 fn leg(row: &Workload) -> PlanLeg {

@@ -42,7 +42,7 @@ pub enum Fault {
         /// Which of its versions.
         side: Side,
     },
-    /// Somebody scales down the stable pods behind the rollout.
+    /// Somebody scales down the pods of the version that runs at the start, behind the rollout's back.
     OldPods {
         /// Of which service.
         service: Arc<str>,

@@ -4,6 +4,8 @@
 //! fleet is put in line with its time. So how often it is asked changes nothing. Known weakness: facts of one step come in
 //! the order of the steps below, not of their milliseconds.
 
+mod calls;
+
 use super::dice::Dice;
 use super::faults::{Fault, Ill, Incident, When};
 use super::lag::Lag;
@@ -11,14 +13,13 @@ use super::layout::{Layout, NAMESPACE, START, ServicePlan};
 use super::traffic::wave;
 use super::workload::{Burst, Workload, grid};
 use super::write::Write;
-use crate::fleet::{Fact, Flight, Rights, Role, Side};
+use crate::fleet::{Fact, Rights, Role, Side};
 use crate::rollout::Ask;
 use crate::units::{Kind, Percent, Place, Region, Revision, Span, Time, Trouble, Version, WorkloadId};
+use calls::{Call, Stage};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 
-/// A call that is not answered by then has failed.
-const CALL_LIMIT: Span = Span::secs(5);
 /// A region that says nothing for so long is lost, and then asked again as often.
 const SILENCE: Span = Span::secs(3);
 const ASK_AGAIN: Span = Span::secs(5);
@@ -49,29 +50,6 @@ impl Site {
     fn is_heard(&self) -> bool {
         self.silent.is_none() && !self.lost
     }
-}
-
-/// A write on its way.
-#[derive(Clone, Debug)]
-struct Call {
-    due: Time,
-    nth: u64,
-    sent: Time,
-    workload: usize,
-    stage: Stage,
-    write: Write,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Stage {
-    /// Leaves.
-    Leaves,
-    /// Is done; whether somebody still waits for the answer.
-    Lands { awaited: bool },
-    /// Is refused by a server in trouble.
-    Fails,
-    /// Nobody answered in time.
-    Unanswered,
 }
 
 /// A health question that is open.
@@ -290,77 +268,10 @@ impl Fleet {
             if !self.sites[workload.region].is_heard() {
                 continue;
             }
-            let (well, ill, why) = workload.health(&visit.revision, &visit.path);
+            let Some((well, ill, why)) = workload.health(&visit.revision, &visit.path) else { continue };
             let (workload, revision) = (workload.id.clone(), visit.revision.clone());
             self.facts.push_back(Fact::HealthSeen { workload, revision, at: now, well, ill, why });
         }
-    }
-
-    // Writes.
-
-    fn carry_calls(&mut self, now: Time) {
-        while let Some(at) =
-            (0..self.calls.len()).filter(|c| self.calls[*c].due <= now).min_by_key(|c| (self.calls[*c].due, self.calls[*c].nth))
-        {
-            let call = self.calls.swap_remove(at);
-            match call.stage {
-                Stage::Leaves => self.leave(call, now),
-                Stage::Lands { awaited } => self.land(call, awaited, now),
-                Stage::Fails => self.fail(&call.write, "the API server is in trouble (500)"),
-                Stage::Unanswered => self.fail(&call.write, "no answer in 5 s"),
-            }
-        }
-    }
-    fn leave(&mut self, call: Call, now: Time) {
-        self.calls.retain(|c| (c.workload, c.write.aspect) != (call.workload, call.write.aspect) || c.stage == Stage::Leaves);
-        let site = &mut self.sites[self.workloads[call.workload].region];
-        let takes = site.dice.span(Span(5), Span(20)) + site.slow;
-        let fails = site.dice.chance(site.failing.share());
-        let unanswered = Call { due: call.sent + CALL_LIMIT, stage: Stage::Unanswered, ..call.clone() };
-        if site.silent.is_some() {
-            self.calls.push(unanswered);
-            return;
-        }
-        let awaited = takes < CALL_LIMIT;
-        if !awaited {
-            self.calls.push(unanswered);
-        }
-        let stage = if fails { Stage::Fails } else { Stage::Lands { awaited } };
-        if awaited || !fails {
-            self.calls.push(Call { due: now + takes, stage, ..call });
-        }
-    }
-    fn land(&mut self, call: Call, awaited: bool, now: Time) {
-        let workload = &mut self.workloads[call.workload];
-        if self.sites[workload.region].silent.is_some() {
-            if awaited {
-                self.calls.push(Call { due: call.sent + CALL_LIMIT, stage: Stage::Unanswered, ..call });
-            }
-            return;
-        }
-        let write = &call.write;
-        if let Some(there) = workload.flight().filter(|there| write.is_refused_by(there)).cloned() {
-            if awaited {
-                let cause = format!("refused: {} is there in term {}", there.rollout, there.term.0);
-                let trouble = Trouble::new(Kind::Refused, Place::named(workload.id.to_string()), cause, "take the controls to go on");
-                self.tell_failed(write, trouble, Some(there));
-            }
-            return;
-        }
-        let ills = ills(&self.illnesses, call.workload, &write.version);
-        workload.apply(write, ills, now);
-        if awaited {
-            let (workload, aspect, term) = (write.workload.clone(), write.aspect, write.term);
-            self.facts.push_back(Fact::WriteTaken { workload, aspect, term, took: now.since(call.sent) });
-        }
-    }
-    fn fail(&mut self, write: &Write, cause: &str) {
-        let trouble = Trouble::new(Kind::OutOfReach, Place::named(write.workload.region.as_str()), cause, "it is asked again");
-        self.tell_failed(write, trouble, None);
-    }
-    fn tell_failed(&mut self, write: &Write, trouble: Trouble, fenced_by: Option<Flight>) {
-        let (workload, aspect, term) = (write.workload.clone(), write.aspect, write.term);
-        self.facts.push_back(Fact::WriteFailed { workload, aspect, term, trouble, fenced_by });
     }
 
     // Incidents.
@@ -385,7 +296,8 @@ impl Fleet {
             Fault::Ill { service, side, ill } => self.set_ill(incident, (service, *side), Some(*ill), begins, now),
             Fault::Healed { service, side } => self.set_ill(incident, (service, *side), None, false, now),
             Fault::OldPods { service, left } => {
-                self.at(incident, Some(service)).for_each(|(_, w)| w.shrink_old(*left, now));
+                let Some(old) = self.layout.service(service).map(|plan| ServicePlan::version(plan.runs)) else { return };
+                self.at(incident, Some(service)).for_each(|(_, w)| w.shrink(&old, *left, now));
             }
             Fault::NoMetrics { service } => {
                 self.at(incident, service.as_deref()).for_each(|(_, w)| w.metrics = !begins);

@@ -4,16 +4,22 @@
 //! by pod, ready pods share the traffic instead. A set that has all traffic while nothing else is left *is* the workload from
 //! then on. Known weakness: a split replaces a rolling update and the other way round; nothing fights.
 
+mod row;
+mod set;
+
+pub(super) use set::Burst;
+
 use super::dice::Dice;
 use super::faults::Ill;
-use super::layout::{self, CONTAINER, ServicePlan, image};
+use super::layout::{self, ServicePlan, image};
 use super::pods::{Habits, Pods};
 use super::roll::Roll;
 use super::traffic::{Flow, Latency, Meets};
 use super::write::Write;
-use crate::fleet::{Aspect, Counts, Flight, Pods as PodsRow, RevisionSeen, Sample, Workload as Row};
+use crate::fleet::{Aspect, Counts, Flight, Sample, Workload as Row};
 use crate::rollout::Want;
 use crate::units::{Percent, Person, Revision, Service, Span, Time, Version, WorkloadId};
+use set::Set;
 
 /// The controller works on this grid.
 pub(super) const TICK: Span = Span(100);
@@ -27,78 +33,6 @@ const KEPT: usize = 5;
 /// The first tick at or after a time.
 pub(super) fn grid(time: Time) -> Time {
     Time(time.0 + (-time.0).rem_euclid(TICK.0 as i64))
-}
-
-/// Errors come in bursts: on and off by chance.
-#[derive(Clone, Debug)]
-pub(super) struct Burst {
-    pub on: bool,
-    pub until: Time,
-    lasts: Span,
-    every: Span,
-    dice: Dice,
-}
-
-impl Burst {
-    pub fn new(mut dice: Dice, from: Time, lasts: Span, every: Span) -> Burst {
-        let until = grid(from + Span(1) + dice.wait(every));
-        Burst { on: false, until, lasts, every, dice }
-    }
-    /// Turns on or off when it is time.
-    pub fn turn(&mut self, now: Time) -> bool {
-        let due = self.until <= now;
-        if due {
-            self.on = !self.on;
-            let mean = if self.on { self.lasts } else { self.every };
-            self.until = grid(now + Span(1) + self.dice.wait(mean));
-        }
-        due
-    }
-}
-
-/// The pods of one revision and their traffic.
-#[derive(Clone, Debug)]
-struct Set {
-    revision: Revision,
-    version: Version,
-    image: String,
-    created: Time,
-    seen_healthy: bool,
-    /// Pods asked for, while a split and no rolling update is at work.
-    want: u32,
-    pods: Pods,
-    /// The share asked for, and the share that takes effect.
-    asked: Percent,
-    flows: Percent,
-    /// Part of the requests that it gets now.
-    share: f64,
-    flow: Flow,
-    burst: Burst,
-    /// How its errors and its latency differ from other versions', by nature.
-    nature: (f64, f64),
-    /// What is wrong with it.
-    ills: Vec<Ill>,
-    /// Whether the registry has its image.
-    exists: bool,
-}
-
-impl Set {
-    fn errors(&self) -> f64 {
-        self.ills.iter().map(|i| if let Ill::Errors(rate) = i { *rate } else { 0.0 }).sum()
-    }
-    fn slow(&self) -> f64 {
-        self.ills.iter().map(|i| if let Ill::Slow(factor) = i { *factor } else { 1.0 }).product()
-    }
-    fn is(&self, ill: &Ill) -> bool {
-        self.ills.contains(ill)
-    }
-    fn gone(&self) -> bool {
-        self.want == 0 && self.pods.len() == 0
-    }
-    /// Pods that get requests: ready ones and, where nobody drains, those that have just gone.
-    fn targets(&self) -> u32 {
-        self.pods.ready() + self.pods.holes()
-    }
 }
 
 /// One workload.
@@ -314,12 +248,11 @@ impl Workload {
         self.moved(now);
     }
 
-    /// Somebody scales down the stable revision to this share of its pods.
-    pub fn shrink_old(&mut self, left: Percent, now: Time) {
+    /// Somebody scales down a version to this share of its pods.
+    pub fn shrink(&mut self, version: &Version, left: Percent, now: Time) {
         self.flow(now);
-        if let Some(set) = self.sets.iter_mut().find(|s| s.revision == self.stable) {
+        if let Some(set) = self.sets.iter_mut().find(|s| s.version == *version) {
             set.want = left.of_rounded_up(set.want);
-            self.replicas = left.of_rounded_up(self.replicas);
         }
         self.moved(now);
     }
@@ -548,101 +481,5 @@ impl Workload {
         let counts: Vec<(Revision, Counts)> =
             self.sets.iter_mut().filter(measured).map(|s| (s.revision.clone(), s.flow.count(&self.latency))).collect();
         Sample { workload: self.id.clone(), at: now, span, counts }
-    }
-
-    /// The share of requests that goes to other revisions than the stable one.
-    pub fn new_share(&self) -> f64 {
-        self.sets.iter().filter(|s| s.revision != self.stable).map(|s| s.share).sum()
-    }
-
-    // What is seen of it.
-
-    /// Asks every pod of a revision that has started for its health: how many are well, how many not, and why.
-    pub fn health(&self, revision: &Revision, path: &str) -> (u32, u32, Option<String>) {
-        let set = self.sets.iter().find(|s| s.revision == *revision);
-        let Some((set, all)) = set.map(|s| (s, s.pods.len() - s.pods.begin())).filter(|(_, all)| *all > 0) else {
-            return (0, 0, Some("no pod has started".into()));
-        };
-        let ready = set.pods.ready();
-        if set.is(&Ill::Unhealthy) && ready > 0 {
-            return (0, all, Some(format!("{path} answers 503")));
-        }
-        let why = || set.pods.stuck(&self.habits(set)).map_or_else(|| format!("{} of {all} pods not ready", all - ready), |s| s.cause);
-        (ready, all - ready, (ready < all).then(why))
-    }
-
-    /// Whether no update is at work: one revision has all traffic. Idle pods of another may stand by.
-    fn complete(&self) -> bool {
-        self.roll.is_none() && self.sets.iter().any(|s| s.asked == Percent::ALL)
-    }
-    /// Whether a rolling update waits because it has come as far as it was asked to.
-    fn holds(&self) -> bool {
-        self.roll.as_ref().is_some_and(|roll| {
-            let goal = roll.goal(self.replicas);
-            let there = |s: &Set| s.revision == roll.target && s.pods.ready() >= goal;
-            roll.paused || (roll.share < Percent::ALL && self.sets.iter().any(there))
-        })
-    }
-    fn in_motion(&self) -> bool {
-        let waits = self.sets.iter().any(|s| s.pods.ready() < if self.roll.is_some() { s.pods.len() } else { s.want });
-        (self.roll.is_some() && !self.holds()) || waits
-    }
-    fn is_late(&self, now: Time) -> bool {
-        self.in_motion() && now.since(self.progress) >= DEADLINE
-    }
-    pub fn flight(&self) -> Option<&Flight> {
-        self.flight.as_ref()
-    }
-
-    fn row(&self, now: Time) -> Row {
-        let pods = |s: &Set| PodsRow {
-            want: if self.roll.is_some() { s.pods.len() } else { s.want },
-            exist: s.pods.len(),
-            ready: s.pods.ready(),
-            stuck: s.pods.stuck(&self.habits(s)),
-        };
-        let revisions = self.sets.iter().map(|s| RevisionSeen {
-            revision: s.revision.clone(),
-            version: s.version.clone(),
-            number: None,
-            pods: pods(s),
-            images: vec![(CONTAINER.into(), s.image.clone())],
-            created: s.created,
-            seen_healthy: s.seen_healthy,
-        });
-        let split = self.sets.iter().filter(|s| self.roll.is_none() && (s.asked > Percent::ZERO || !s.gone()));
-        Row {
-            id: self.id.clone(),
-            service: self.service_name.clone(),
-            revisions: revisions.collect(),
-            template: self.template.clone(),
-            replicas: if self.roll.is_some() { self.replicas } else { self.sets.iter().map(|s| s.want).sum() },
-            split: split.map(|s| (s.revision.clone(), s.asked)).collect(),
-            flight: self.flight.clone(),
-            paused: self.holds(),
-            complete: self.complete(),
-            deadline_passed: self.is_late(now),
-            changed: self.changed,
-            changed_by: self.changed_by.clone(),
-            automation: None,
-            rolling: Some(self.rolling),
-            drains: self.drains,
-            start_takes: Some(self.start),
-        }
-    }
-
-    /// Its row, when it is another than the one told last.
-    pub fn news(&mut self, now: Time) -> Option<Row> {
-        self.touched = false;
-        let row = self.row(now);
-        if self.told.as_ref() == Some(&row) {
-            return None;
-        }
-        self.told = Some(row.clone());
-        Some(row)
-    }
-    /// Forgets what was told, so that its row is told again.
-    pub fn forget(&mut self) {
-        (self.told, self.touched) = (None, true);
     }
 }

@@ -69,9 +69,11 @@ pub enum Danger {
 pub struct Command {
     /// What it asks for.
     pub action: Action,
+    /// Where it stands in the help.
+    pub group: &'static str,
     /// Its name in the palette and in the settings.
     pub name: &'static str,
-    /// What it does, in a line.
+    /// What it does, in a line; what stands before a semicolon is enough where there is little room.
     pub doc: &'static str,
     /// Its word in the key bar.
     pub word: &'static str,
@@ -82,62 +84,77 @@ pub struct Command {
 }
 
 macro_rules! commands {
-    ($($action:ident $name:literal [$($key:literal),*] $danger:ident $word:literal $doc:literal;)*) => {
+    ($($group:literal { $($action:ident $name:literal [$($key:literal),*] $danger:ident $word:literal $doc:literal;)* })*) => {
         /// All commands, in the order of the help.
-        pub const COMMANDS: &[Command] = &[$(Command {
+        pub const COMMANDS: &[Command] = &[$($(Command {
             action: Action::$action,
+            group: $group,
             name: $name,
             doc: $doc,
             word: $word,
             keys: &[$($key),*],
             danger: Danger::$danger,
-        }),*];
+        }),*),*];
     };
 }
 
 commands! {
-    Rollback "rollback" ["R"] Back "roll back" "all traffic back to the stable version, every region";
-    Pause "pause" ["p"] Forward "pause" "hold here, or go on; automatic rollback stays on";
-    Promote "promote" ["n"] Forward "step" "end the current hold now; the next step's gates still count";
-    PromoteFull "promote full" ["P"] Forward "promote" "drop all holds and verdict gates; capacity and health still count";
-    Skip "skip" ["S"] Forward "skip" "pass a hold, an analysis or a closed gate, with a reason";
-    Retry "retry" ["r"] Forward "try again" "try what failed again now; after an abort from step 1";
-    Abort "abort" [] Back "abort" "all traffic to stable; the new version stays for inspection";
-    Undo "undo" ["u"] Forward "undo" "take a rollback back, while the new version still runs";
-    OverCapacity "over capacity" ["!"] Forward "over capacity" "of a moving rollback: the rest now, beyond what ready pods can carry";
-    Take "take" ["T"] Forward "take" "take the controls: a new term, driven here";
-    StopLine "stop the line" ["F"] Forward "freeze all" "no forward step anywhere in this fleet; rollbacks go on. Again: resume exactly those";
-    Arm "arm" ["A"] None "arm" "allow launching and promoting for 60 s";
-    Launch "launch" ["l"] None "launch" "choose a strategy, fill it in, see the plan and its way back, go";
-    Service "service" ["s"] None "service" "of a launch: another service";
-    Version "version" ["t"] None "version" "of a launch: another version";
-    Default "default" ["d"] None "default" "of a launch: the chosen value as it was before it was changed";
-    Open "open" ["enter"] None "open" "look at what is selected";
-    Leave "back" ["esc"] None "back" "close what is open, then go back; it never stops a rollback and never quits";
-    Worst "worst" ["0"] None "worst" "go to the rollout that needs a person most";
-    Why "why" ["w"] None "why" "why it does not go on, and what the last checks said";
-    Events "events" ["e"] None "events" "what happened, newest first";
-    Plan "plan" ["v"] None "plan" "every step with its undo";
-    Latency "latency" ["m"] None "latency" "latency instead of errors, where only one chart fits";
-    Zoom "zoom" ["z"] None "zoom" "10 s or 1 min a column";
-    Calm "calm" ["c"] None "calm" "show calm services too, or fold them";
-    Filter "filter" ["/"] None "filter" "show only what matches";
-    Palette "command" [":"] None "command" "find any command by name";
-    Help "help" ["?"] None "help" "all keys, live ones first";
-    Copy "copy" ["y"] None "copy" "copy the command line that does the same as R";
-    Up "up" ["k", "up"] None "up" "the row above";
-    Down "down" ["j", "down"] None "down" "the row below";
-    Top "top" ["g", "home"] None "top" "the first row";
-    Bottom "bottom" ["G", "end"] None "bottom" "the last row";
-    PageUp "page up" ["ctrl-u", "pageup"] None "page up" "half a screen up";
-    PageDown "page down" ["ctrl-d", "pagedown"] None "page down" "half a screen down";
-    NextPane "pane" ["tab"] None "pane" "the next pane";
-    Faster "faster" ["+"] None "faster" "practice: time runs twice as fast";
-    Slower "slower" ["-"] None "slower" "practice: time runs half as fast";
-    Freeze "freeze time" ["space"] None "stop time" "practice: time stands still, or goes on";
-    Reload "reload" [] None "reload" "read keys and theme from the settings again";
-    Suspend "suspend" ["ctrl-z"] None "suspend" "give the terminal back to the shell; `fg` returns";
-    Quit "quit" ["q", "ctrl-c"] None "quit" "leave; a rollout that is driven from here holds";
+    "the way back" {
+        Rollback "rollback" ["R"] Back "roll back" "all traffic back to the stable version; every region";
+        Abort "abort" [] Back "abort" "all traffic to stable; the new version stays for inspection";
+        Undo "undo" ["u"] Forward "undo" "take a rollback back; while the new version still runs";
+        OverCapacity "over capacity" ["!"] Forward "over capacity" "of a moving rollback the rest now; beyond what ready pods can carry";
+        StopLine "stop the line" ["F"] Forward "freeze all" "no forward step in this fleet; rollbacks go on. Again: resume exactly those";
+    }
+    "forward" {
+        Promote "promote" ["n"] Forward "step" "end the current hold now; the next step's gates still count";
+        PromoteFull "promote full" ["P"] Forward "promote" "drop all holds and verdict gates; capacity and health still count";
+        Pause "pause" ["p"] Forward "pause" "hold here, or go on; automatic rollback stays on";
+        Skip "skip" ["S"] Forward "skip" "pass a hold or a closed gate; with a reason";
+        Retry "retry" ["r"] Forward "try again" "try what failed again; after an abort from step 1";
+        Take "take" ["T"] Forward "take" "take the controls; a new term, driven here";
+        Arm "arm" ["A"] None "arm" "allow launching and promoting for 60 s";
+    }
+    "this rollout" {
+        Why "why" ["w"] None "why" "why it does not go on; what the last checks said";
+        Plan "plan" ["v"] None "plan" "every step with its undo";
+        Latency "latency" ["m"] None "latency" "latency instead of errors; where only one chart fits";
+        Zoom "zoom" ["z"] None "zoom" "10 s or 1 min a column";
+        Copy "copy" ["y"] None "copy" "copy what does the same as R; as a command line";
+    }
+    "a new one" {
+        Launch "launch" ["l"] None "launch" "choose a strategy, see the plan, go";
+        Service "service" ["s"] None "service" "of a launch: another service";
+        Version "version" ["t"] None "version" "of a launch: another version";
+        Default "default" ["d"] None "default" "of a launch: a value as it was by itself";
+    }
+    "practice" {
+        Faster "faster" ["+"] None "faster" "time runs twice as fast";
+        Slower "slower" ["-"] None "slower" "time runs half as fast";
+        Freeze "freeze time" ["space"] None "stop time" "time stands still, or goes on";
+    }
+    "move" {
+        Open "open" ["enter"] None "open" "look at what is selected";
+        Leave "back" ["esc"] None "back" "close what is open, then go back; it never stops a rollback and never quits";
+        Up "up" ["k", "up"] None "up" "the row above";
+        Down "down" ["j", "down"] None "down" "the row below";
+        Top "top" ["g", "home"] None "top" "the first row";
+        Bottom "bottom" ["G", "end"] None "bottom" "the last row";
+        PageUp "page up" ["ctrl-u", "pageup"] None "page up" "half a screen up";
+        PageDown "page down" ["ctrl-d", "pagedown"] None "page down" "half a screen down";
+        NextPane "pane" ["tab"] None "pane" "the next pane";
+        Worst "worst" ["0"] None "worst" "the rollout that needs a person most";
+    }
+    "anywhere" {
+        Filter "filter" ["/"] None "filter" "show only what matches; `!word` for not";
+        Calm "calm" ["c"] None "calm" "show calm services too, or fold them";
+        Events "events" ["e"] None "events" "what happened, newest first";
+        Palette "command" [":"] None "command" "find any command by name";
+        Help "help" ["?"] None "help" "all keys, live ones first";
+        Reload "reload" [] None "reload" "read keys and theme again; from the settings";
+        Suspend "suspend" ["ctrl-z"] None "suspend" "give the terminal to the shell; `fg` returns";
+        Quit "quit" ["q", "ctrl-c"] None "quit" "leave; a rollout that is driven from here holds";
+    }
 }
 
 /// The command of an action.

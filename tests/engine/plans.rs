@@ -1,7 +1,7 @@
 //! Plans for tests of the engine, compiled by the same code as everybody's.
 
 use flightdeck::strategy::{Document, Plan, PlanLeg, Route, Sources, compile};
-use flightdeck::units::{LegId, Namespace, Region, Revision, Service, Span, Version, WorkloadId, yaml};
+use flightdeck::units::{LegId, Namespace, Region, Revision, Service, Span, Time, Version, WorkloadId, yaml};
 use std::sync::Arc;
 
 /// A leg as a test names it.
@@ -47,4 +47,9 @@ fn seed(leg: &Leg) -> PlanLeg {
         drains: true,
         start_takes: Span::secs(8),
     }
+}
+
+/// When every test begins.
+pub fn start() -> Time {
+    Time::parse("2026-01-05T09:00:00Z").unwrap()
 }

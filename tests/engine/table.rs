@@ -41,14 +41,10 @@ pub struct Table {
     out: String,
 }
 
-pub fn start() -> Time {
-    Time::parse("2026-01-05T09:00:00Z").unwrap()
-}
-
 impl Table {
     pub fn new() -> Table {
         let seen = Observed::default();
-        Table { now: start(), engine: None, seen, log: Vec::new(), printed: 0, calm: false, out: String::new() }
+        Table { now: plans::start(), engine: None, seen, log: Vec::new(), printed: 0, calm: false, out: String::new() }
     }
 
     /// Runs the lines of one block and prints where that leads.
@@ -98,8 +94,9 @@ impl Table {
             }
             ["health", leg, answer, why @ ..] => {
                 let why = why.first().copied().unwrap_or("1 ill").to_owned();
+                let pods = u32::from(*answer != "none");
                 for leg in self.legs(leg) {
-                    self.tell(&Input::Health { leg, at: self.now, well: *answer == "well", why: why.clone() });
+                    self.tell(&Input::Health { leg, at: self.now, pods, well: *answer == "well", why: why.clone() });
                 }
                 self.look();
             }
@@ -176,7 +173,7 @@ impl Table {
             };
             self.seen.legs.insert(LegId::new(row.id.region.as_str()), seen);
         }
-        self.engine = watch(&rows.iter().collect::<Vec<_>>());
+        self.engine = watch(&rows.iter().collect::<Vec<_>>(), self.now);
         self.look();
     }
 
@@ -334,7 +331,7 @@ impl Table {
             self.obey();
             for ask in self.engine().asks() {
                 if let Ask::Health { leg, .. } = ask {
-                    self.tell(&Input::Health { leg, at: self.now, well: true, why: String::new() });
+                    self.tell(&Input::Health { leg, at: self.now, pods: 1, well: true, why: String::new() });
                 }
             }
             let legs: Vec<LegId> = self.seen.legs.keys().cloned().collect();

@@ -3,6 +3,7 @@
 //! Asks and looks; changes nothing but that it makes its own folders. Known weakness: whether a font has a sign only its reader
 //! can see.
 
+mod clusters;
 mod folders;
 mod terminal;
 
@@ -11,6 +12,7 @@ use super::{Done, SCHEMA, columns, print, settings};
 use crate::fleet::Protection;
 use crate::settings::{Folders, Settings};
 use crate::tui::glyphs::GlyphSet;
+use crate::tui::keymap::Keymap;
 use crate::tui::theme::{Mode, Theme, Tier};
 use crate::units::{Kind, Trouble};
 use serde::Serialize;
@@ -63,13 +65,19 @@ pub fn run(args: &DoctorArgs) -> Done {
     let here = std::io::stdout().is_terminal();
     let size = crossterm::terminal::size().ok().filter(|_| here || std::io::stdin().is_terminal() || std::io::stderr().is_terminal());
     let mut all = terminal::look(env, here, size);
+    let mut read = None;
     match super::folders() {
         Ok(places) => {
             all.extend(folders::look(&places));
-            settings_of(args, &places, &mut all);
+            read = settings_of(args, &places, &mut all);
         }
         Err(trouble) => all.push(Finding::fails("folders", "home", &trouble)),
     }
+    let (read, asked) = (read.unwrap_or_default(), args.fleet.asked(false));
+    super::paced(async {
+        all.extend(clusters::look(&read, &asked, args.fleet.kubeconfig.as_deref()).await);
+        Ok(0)
+    })?;
     let text = if args.json { as_json(&all)? } else { as_text(&all, GlyphSet::detect(None, env)) };
     print(&text)?;
     Ok(all.iter().find_map(|finding| finding.kind).map_or(0, Kind::code))
@@ -100,6 +108,9 @@ fn settings_of(args: &DoctorArgs, places: &Folders, all: &mut Vec<Finding>) -> O
     }
     if let Err(troubles) = Theme::load(read.theme.as_deref(), Mode::Dark, Tier::True) {
         all.extend(troubles.iter().map(|trouble| Finding::fails(AREA, "theme", trouble)));
+    }
+    if let Err(troubles) = Keymap::new(&read.keys) {
+        all.extend(troubles.iter().map(|trouble| Finding::fails(AREA, "keys", trouble)));
     }
     Some(read)
 }

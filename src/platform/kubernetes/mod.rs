@@ -21,6 +21,7 @@ mod rights;
 mod rows;
 mod sights;
 mod streams;
+mod template;
 mod templates;
 mod trouble;
 mod watch;

@@ -5,6 +5,7 @@
 //! millisecond for a large pod.
 
 use super::automation::{ManagedFields, Meta};
+use super::template::{Door, Template};
 use super::trouble::{PodTrouble, Status};
 use crate::fleet::Automation;
 use crate::units::{Revision, Time, clean};
@@ -139,107 +140,6 @@ pub(super) struct Condition {
 /// The condition of one type.
 pub(super) fn condition<'a>(all: &'a [Condition], kind: &str) -> Option<&'a Condition> {
     all.iter().find(|c| c.kind == kind)
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Template {
-    #[serde(deserialize_with = "or_empty")]
-    metadata: TemplateMeta,
-    spec: PodSpec,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct TemplateMeta {
-    #[serde(deserialize_with = "or_empty")]
-    annotations: std::collections::BTreeMap<String, String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct PodSpec {
-    #[serde(deserialize_with = "or_empty")]
-    containers: Vec<Container>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Container {
-    name: String,
-    image: String,
-    #[serde(deserialize_with = "or_empty")]
-    ports: Vec<ContainerPort>,
-    readiness_probe: Option<Probe>,
-    lifecycle: Option<Lifecycle>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct ContainerPort {
-    name: String,
-    container_port: u16,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Probe {
-    http_get: Option<HttpGet>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct HttpGet {
-    port: serde_json::Value,
-    scheme: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Lifecycle {
-    pre_stop: Option<serde::de::IgnoredAny>,
-}
-
-/// Where a pod answers over HTTP.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Door {
-    /// The port of its readiness check, else its first port.
-    pub(super) port: Option<u16>,
-    /// Whether that port speaks TLS.
-    pub(super) tls: bool,
-    /// Where its numbers are, unless it says that it has none.
-    pub(super) metrics: Option<(u16, Arc<str>)>,
-}
-
-impl Template {
-    fn images(&self) -> Vec<(Arc<str>, Arc<str>)> {
-        self.spec.containers.iter().map(|c| (clean(&c.name, 253).into(), clean(&c.image, 512).into())).collect()
-    }
-    fn drains(&self) -> bool {
-        self.spec.containers.iter().any(|c| c.lifecycle.as_ref().is_some_and(|l| l.pre_stop.is_some()))
-    }
-    fn door(&self) -> Door {
-        let containers = &self.spec.containers;
-        let probed = containers.iter().find_map(|c| {
-            let get = c.readiness_probe.as_ref()?.http_get.as_ref()?;
-            let port = match &get.port {
-                serde_json::Value::Number(n) => n.as_u64().and_then(|n| u16::try_from(n).ok()),
-                serde_json::Value::String(s) => c.ports.iter().find(|p| p.name == *s).map(|p| p.container_port).or_else(|| s.parse().ok()),
-                _ => None,
-            };
-            Some((port?, get.scheme.eq_ignore_ascii_case("https")))
-        });
-        let first = containers.iter().flat_map(|c| &c.ports).map(|p| p.container_port).next();
-        let port = probed.map(|p| p.0).or(first);
-        let said = |name: &str| self.metadata.annotations.get(name).map(String::as_str);
-        let numbers = said("prometheus.io/port").and_then(|p| p.parse().ok()).or(first).or(port);
-        let path = said("prometheus.io/path").filter(|p| p.starts_with('/')).unwrap_or("/metrics");
-        Door {
-            port,
-            tls: probed.is_some_and(|p| p.1),
-            metrics: numbers.filter(|_| said("prometheus.io/scrape") != Some("false")).map(|p| (p, clean(path, 200).into())),
-        }
-    }
 }
 
 /// A Deployment.

@@ -3,7 +3,8 @@
 //! Shared by the threads; holds no connection and decides nothing. Known weakness: a sight is as old as the watch it came from, so
 //! every forward write tests what it was made from.
 
-use super::objects::{Deployment, Door};
+use super::objects::Deployment;
+use super::template::Door;
 use crate::fleet::Workload;
 use crate::units::{Region, Revision, Time, WorkloadId};
 use serde_json::Value;

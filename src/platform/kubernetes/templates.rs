@@ -51,7 +51,7 @@ pub(super) async fn fetch(line: &Line, id: &WorkloadId, revision: &Revision) -> 
 
 fn gone(id: &WorkloadId, revision: &Revision, why: &str) -> Trouble {
     let cause = format!("the template of revision {revision} is gone: {why}");
-    Trouble::new(Kind::Failed, Place::named(id.to_string()), cause, "choose another revision, or apply the old manifest")
+    Trouble::new(Kind::Refused, Place::named(id.to_string()), cause, "choose another revision, or apply the old manifest")
 }
 
 /// The template without the label that the controller adds for a ReplicaSet.

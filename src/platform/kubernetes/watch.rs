@@ -10,7 +10,7 @@ use super::sights::Sights;
 use super::streams::{Scopes, Streams, Told, Watched, What};
 use super::{RegionSpec, rights, rows, templates};
 use crate::fleet::{Fact, Workload};
-use crate::units::{Kind, Place, Span, Time, Trouble, WorkloadId};
+use crate::units::{Kind, Place, Span, Time, Trouble, WorkloadId, clean};
 use futures::future::{BoxFuture, FutureExt, OptionFuture};
 use kube::Client;
 use kube::runtime::watcher;
@@ -148,6 +148,7 @@ impl Watcher {
             let due = live.due(now());
             tokio::select! {
                 Some(told) = live.streams.next() => match &told.what {
+                    What::Failed(watcher::Error::WatchFailed(kube::Error::SerdeError(e))) => self.skip(format!("{:?}: {e}", told.kind)),
                     What::Failed(e) => match self.denied(told.kind, e) {
                         Some(trouble) => return trouble,
                         // A watch that breaks may be the first sign that the server is gone.
@@ -256,12 +257,17 @@ impl Watcher {
             Err(why) => {
                 // An object that turned odd must not stay as it was.
                 self.index.remove::<R>(&seen.key);
-                self.skipped += 1;
-                tracing::warn!(region = %self.spec.name, "skipped: {why}");
-                // When the way is full, the next count says it too.
-                let _ = self.facts.try_send(Fact::Skipped { region: self.spec.name.clone(), objects: self.skipped, why });
+                self.skip(why);
             }
         }
+    }
+
+    fn skip(&mut self, why: String) {
+        self.skipped += 1;
+        let why = clean(&why, 200);
+        tracing::warn!(region = %self.spec.name, "skipped: {why}");
+        // When the way is full, the next count says it too.
+        let _ = self.facts.try_send(Fact::Skipped { region: self.spec.name.clone(), objects: self.skipped, why });
     }
 
     /// Tells what changed. False when nobody listens any more.

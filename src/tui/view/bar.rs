@@ -5,7 +5,8 @@ use crate::fleet::Protection;
 use crate::rollout::Mood;
 use crate::tui::commands::{Action, command};
 use crate::tui::format;
-use crate::tui::model::{Full, Place};
+use crate::tui::launch::{Form, Stage, Typed};
+use crate::tui::model::{Full, Over, Place};
 use crate::tui::pen::{Bit, Pen, dim, shorten, strong};
 use crate::tui::theme::Role;
 use crate::tui::widgets::key_bar::{BarKey, KeyBar, KeyState};
@@ -79,10 +80,21 @@ pub(super) fn keys(screen: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_
         let word = word.unwrap_or(command(action).word);
         Some(BarKey { key: &bound.key, word, state: if bound.live { KeyState::Live } else { KeyState::Off } })
     };
-    let mut left: Vec<BarKey<'_>> = rollback(view).into_iter().collect();
-    left.extend(offered(view, screen).into_iter().filter_map(bar));
+    // The two keys of a list share a word.
+    let moves = format!("{} {}", view.key(Action::Down, "j"), view.key(Action::Up, "k"));
+    let both = |(action, word): Offer| match (action, word) {
+        // Without arming the last key does nothing.
+        (Action::Open, Some(word @ "launch")) if view.unarmed() => {
+            Some(BarKey { state: KeyState::Off, ..bar((Action::Open, Some(word)))? })
+        }
+        (Action::Down, Some(word)) => Some(BarKey { key: &moves, word, state: KeyState::Live }),
+        offer => bar(offer),
+    };
+    let typing = view.typing && view.typed.is_none();
+    let mut left: Vec<BarKey<'_>> = rollback(view).filter(|_| !typing).into_iter().collect();
+    left.extend(offered(view, screen).into_iter().filter_map(both));
     let right = [(Action::Palette, narrow.then_some("cmd")), (Action::Help, None)];
-    let right: Vec<BarKey<'_>> = right.into_iter().filter_map(bar).collect();
+    let right: Vec<BarKey<'_>> = right.into_iter().filter(|_| !typing).filter_map(bar).collect();
     let row = Rect { y: screen.bottom().saturating_sub(1), height: 1, ..screen };
     KeyBar { keys: &left, right: &right }.draw(row, buf, pen);
 }
@@ -103,12 +115,21 @@ fn rollback<'a>(view: &View<'a>) -> Option<BarKey<'a>> {
 
 /// The other commands, by use on this screen.
 fn offered(view: &View<'_>, screen: Rect) -> Vec<Offer> {
-    use Action::{Arm, Events, Faster, Filter, Freeze, Launch, Leave, NextPane, Open, Promote, Slower, StopLine};
+    use Action::{Arm, Down, Events, Faster, Filter, Freeze, Launch, Leave, NextPane, Open, Promote, Slower, StopLine};
     if view.grace.is_some() {
         return vec![(Leave, Some("cancel"))];
     }
     if view.typed.is_some() {
         return vec![(Open, Some("keep it")), (Leave, Some("show all"))];
+    }
+    match view.over {
+        Some(Over::Help(_)) => return vec![(Down, Some("scroll")), (Leave, Some("close"))],
+        Some(Over::Palette(_)) => return vec![(Open, Some("run")), (NextPane, Some("complete")), (Leave, Some("close"))],
+        Some(Over::Reason { .. }) => return vec![(Open, Some("do it")), (Leave, Some("leave it"))],
+        Some(Over::Filter(_)) | None => {}
+    }
+    if let Some(form) = view.making() {
+        return on_launch(form, view);
     }
     let narrow = (screen.width < super::TWO_COLUMNS).then_some("freeze");
     let mut keys: Vec<Offer> = match (view.full, view.place) {
@@ -129,6 +150,32 @@ fn offered(view: &View<'_>, screen: Rect) -> Vec<Offer> {
         keys.retain(|(action, _)| *action != Arm);
     }
     keys
+}
+
+fn on_launch(form: &Form, view: &View<'_>) -> Vec<Offer> {
+    use Action::{Arm, Default, Down, Leave, NextPane, Open, Plan, Service, Version, Why};
+    if let Some(editing) = &form.editing {
+        let complete = matches!(editing.what, Typed::Service | Typed::Version).then_some((NextPane, Some("complete")));
+        return [(Open, Some("take it"))].into_iter().chain(complete).chain([(Leave, Some("leave it"))]).collect();
+    }
+    match form.stage {
+        Stage::Strategy => {
+            vec![(Open, Some("details")), (Down, Some("choose")), (Version, None), (Service, None), (Plan, None), (Leave, Some("fleet"))]
+        }
+        Stage::Details => vec![
+            (Open, Some("edit")),
+            (Down, Some("choose")),
+            (NextPane, Some("plan")),
+            (Default, None),
+            (Version, None),
+            (Leave, Some("strategy")),
+        ],
+        Stage::Plan => {
+            let arm = view.unarmed().then_some((Arm, None));
+            let rest = [(Open, Some("launch")), (Why, None), (Down, Some("scroll")), (Leave, Some("details"))];
+            arm.into_iter().chain(rest).collect()
+        }
+    }
 }
 
 fn on_rollout(view: &View<'_>, screen: Rect) -> Vec<Offer> {

@@ -31,7 +31,7 @@ pub use top::window_title;
 
 use super::commands::Action;
 use super::launch::Form;
-use super::model::{Focus, Full, Place};
+use super::model::{Focus, Full, Over, Place};
 use super::pen::Pen;
 use super::theme::Role;
 use super::widgets::field::Field;
@@ -104,6 +104,8 @@ pub struct View<'a> {
     pub hint: Option<&'a str>,
     /// Countdowns in steps of 5 s.
     pub reduce_motion: bool,
+    /// What floats over the screen, or takes the keys.
+    pub over: Option<&'a Over>,
     /// A new rollout being made.
     pub form: Option<&'a Form>,
     /// What can be pressed.

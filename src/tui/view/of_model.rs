@@ -55,6 +55,7 @@ impl<'a> View<'a> {
             speed: shown.speed.as_deref(),
             hint: model.hint.as_deref(),
             reduce_motion,
+            over: model.over.as_ref(),
             form: model.form.as_ref(),
             keys: &shown.keys,
         }

@@ -28,8 +28,10 @@ pub(super) struct Form {
 }
 
 impl Form {
-    pub fn at(width: u16, legs: usize) -> Form {
-        Form { full: width >= FULL, all: width >= FULL && legs > 1, narrow: width < 72 }
+    /// For a screen of this width and so many rows at most; the row for all together goes first.
+    pub fn at(width: u16, r: &RolloutView, most: u16) -> Form {
+        let all = Form { full: width >= FULL, all: width >= FULL && r.status.legs.len() > 1, narrow: width < 72 };
+        if all.rows(r) > most { Form { all: false, ..all } } else { all }
     }
     /// How many rows it would take, without the headings.
     pub fn rows(self, r: &RolloutView) -> u16 {

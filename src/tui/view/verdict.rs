@@ -137,26 +137,41 @@ fn reasons(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
     }
 }
 
-/// Words in lines of at most `width` columns; a word that is longer has a line of its own, cut at its end.
+/// Words in lines of at most `width` columns, a number with its unit in one; a word that is longer has a line of its own, cut at
+/// its end.
 pub(in crate::tui) fn wrap(words: &str, width: u16) -> Vec<&str> {
     let mut lines = Vec::new();
     let mut start = 0;
     let mut end = 0;
-    for (at, word) in words.split(' ').scan(0, |at, word| {
-        let here = *at;
-        *at += word.len() + 1;
-        Some((here, word))
-    }) {
-        let line = words.get(start..at + word.len()).unwrap_or_default();
+    let mut from = 0;
+    let all: Vec<(usize, &str)> = words
+        .split(' ')
+        .map(|word| {
+            from += word.len() + 1;
+            (from - word.len() - 1, word)
+        })
+        .collect();
+    for run in all.chunk_by(|before, word| belongs(before.1, word.1)) {
+        let (Some((at, _)), Some((last, word))) = (run.first(), run.last()) else { continue };
+        let at = *at;
+        let line = words.get(start..last + word.len()).unwrap_or_default();
         if crate::tui::pen::columns(line) > width && end > start {
             lines.push(words.get(start..end).unwrap_or_default());
             start = at;
         }
-        end = at + word.len();
+        end = last + word.len();
     }
     lines.push(words.get(start..end).unwrap_or_default());
     lines.retain(|l| !l.is_empty());
     lines
+}
+
+/// Whether a word must stand behind the one before: a unit behind its number, a number behind its sign.
+fn belongs(before: &str, word: &str) -> bool {
+    let unit = word.trim_end_matches(['.', ',', ';', ':', ')']);
+    before == "<"
+        || word == "<"
+        || before.ends_with(|c: char| c.is_ascii_digit()) && matches!(unit, "%" | "s" | "ms" | "min" | "h" | "d" | "/s" | "req/s")
 }
 
 /// A label at the left and a number at the right.
