@@ -96,7 +96,8 @@ def shape(char, x, y):
 
 
 def svg(rows, columns, height):
-    rows = [(row + [(' ', None, None, frozenset())] * columns)[:columns] for row in (rows + [[]] * height)[:height]]
+    # What was erased to the end of its line is not in the text: it has the ground of the last cell.
+    rows = [(row + [(' ', None, row[-1][2] if row else None, frozenset())] * columns)[:columns] for row in (rows + [[]] * height)[:height]]
     ground = Counter(bg for row in rows for _, _, bg, _ in row if bg).most_common(1)[0][0]
     grounds, shapes, words = {}, {}, []
     for y, row in enumerate(rows):

@@ -30,7 +30,7 @@ pub fn run(args: &CockpitArgs) -> Done {
                 None => 1.0,
             };
             let (world, hint) = practice(args)?;
-            (world, Some(speed), Some(hint))
+            (world, Some(speed), hint)
         }
         Where::Real(fleet, contexts) => {
             let hint = format!("real cluster: {}   to practise without one: flightdeck --practice", fleet.name);
@@ -57,18 +57,19 @@ pub fn run(args: &CockpitArgs) -> Done {
 }
 
 /// The practice fleet, alive: traffic flows, `catalogue` rolls in one region, and a canary of `order-service` has just begun.
-fn practice(args: &CockpitArgs) -> Result<(World, String), Vec<Trouble>> {
+fn practice(args: &CockpitArgs) -> Result<(World, Option<String>), Vec<Trouble>> {
     let scenario = scenario::find(args.scenario.as_deref(), args.practice.seed)?;
     let mut world = flight::practice(&scenario, args.readonly);
-    if !args.readonly {
-        let service = world.service("order-service").map_err(|t| vec![t])?;
-        let options = vec![("strategy".to_string(), "canary".to_string())];
-        let document = Document::read(&Sources { options, ..Sources::default() })?;
-        let plan = super::deploy::plan(&world, &document, Some(&service.name), true)?;
-        let launch = Intent::Launch { plan: Arc::new(plan), reason: None };
-        world.take(world.now(), launch, &Person::new("mara"), true).map_err(|t| vec![t])?;
+    if args.readonly {
+        return Ok((world, None));
     }
-    Ok((world, "order-service flies a canary: Enter opens it, n steps on, R takes it back".into()))
+    let service = world.service("order-service").map_err(|t| vec![t])?;
+    let options = vec![("strategy".to_string(), "canary".to_string())];
+    let document = Document::read(&Sources { options, ..Sources::default() })?;
+    let plan = super::deploy::plan(&world, &document, Some(&service.name), true)?;
+    let launch = Intent::Launch { plan: Arc::new(plan), reason: None };
+    world.take(world.now(), launch, &Person::new("mara"), true).map_err(|t| vec![t])?;
+    Ok((world, Some("order-service flies a canary: Enter opens it, n steps on, R takes it back".into())))
 }
 
 /// How it looks: the command line before the settings.

@@ -18,10 +18,10 @@ impl World {
         let list = || all.iter().take(20).map(|s| s.name.to_string()).collect::<Vec<_>>().join(", ");
         match found.as_slice() {
             [one] => Ok((**one).clone()),
-            [] if all.is_empty() => {
-                let cause = "no service was seen: nothing that could be asked has answered";
-                Err(Trouble::new(Kind::OutOfReach, Place::named(name), cause, "flightdeck doctor says what is in the way"))
+            [] if all.is_empty() && !self.spec.regions.iter().any(|r| self.answers(&r.name)) => {
+                Err(Trouble::new(Kind::OutOfReach, Place::named(name), "no region answers", "flightdeck doctor says what is in the way"))
             }
+            [] if all.is_empty() => Err(usage(name, "no service was seen yet", "flightdeck doctor says what is in the way")),
             [] => Err(usage(name, "there is no such service", &format!("there are {}", list()))),
             many => {
                 let names: Vec<String> = many.iter().map(|s| format!("{}/{}", s.namespace, s.name)).collect();

@@ -460,7 +460,7 @@ impl World {
         }
     }
 
-    fn answers(&self, region: &Region) -> bool {
+    pub(super) fn answers(&self, region: &Region) -> bool {
         self.regions.get(region).is_some_and(|r| r.state == super::RegionState::Answers)
     }
 
