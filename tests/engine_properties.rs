@@ -263,6 +263,28 @@ proptest! {
         help(&mut pilot, false)?;
     }
 
+    /// The first key on somebody else's update opens a log that replays, and R leads back from there too.
+    #[test]
+    fn a_boarded_update_can_be_taken_back(
+        bases in proptest::collection::vec(1u32..7, 1..4),
+        delays in delays(),
+        verb in proptest::sample::select(VERBS.to_vec()),
+        ops in proptest::collection::vec(prop_oneof![3 => waits(), 1 => presses(), 2 => faults()], 0..20),
+    ) {
+        let leg = |(i, base): (usize, &u32)| Leg { name: format!("r{i}"), base: *base, route: Route::Pods, load: None, fresh: false };
+        let legs: Vec<Leg> = bases.iter().enumerate().map(leg).collect();
+        let document = "strategy: rolling\nrollbackWindow: 30s\nprogressDeadline: 3m\ncheckInterval: 30s\n";
+        let Some(mut pilot) = Pilot::board(plans::plan(document, &legs), delays, verb)? else { return Ok(()) };
+        for op in &ops {
+            if pilot.live.phase() != Phase::RolledBack {
+                happen(&mut pilot, op)?;
+            }
+        }
+        heal(&mut pilot)?;
+        help(&mut pilot, true)?;
+        is_back(&pilot)?;
+    }
+
     /// Without faults users are served at every moment, whatever keys are pressed.
     #[test]
     fn without_faults_every_share_has_its_pods(
