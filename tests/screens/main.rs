@@ -519,7 +519,8 @@ fn no_line_of_words_is_cut_inside_a_word_or_a_number() {
                     let counts = word.starts_with('+') || word.chars().all(|c| c.is_ascii_digit());
                     // A line that may never go ends after a whole word.
                     let whole = word.trim_end_matches(['…', ',']);
-                    let known_word = known.contains(&word) || known.contains(whole) || known.contains(&format!("{whole},")) || whole.is_empty();
+                    let known_word =
+                        known.contains(&word) || known.contains(whole) || known.contains(&format!("{whole},")) || whole.is_empty();
                     if !(drawn || counts || known_word) {
                         cut.insert((name, word), (width, height));
                     }

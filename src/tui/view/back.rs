@@ -64,17 +64,10 @@ pub(super) fn rail(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
         Some(took) => ("proof".into(), None, Point::Done, format::measured(took)),
         None => ("proof".into(), None, Point::Later, if back.waits.is_some() { about } else { String::new() }),
     });
-<<<<<<< HEAD
     let steps: Vec<Step<'_>> = points
         .iter()
         .map(|(label, short, point, took)| Step { label, short: short.as_ref().unwrap_or(label), point: *point, took: Some(took) })
         .collect();
-=======
-    let short = |label: &str| if label == "plan held" { "held".to_owned() } else { label.to_owned() };
-    let shorts: Vec<String> = points.iter().map(|(label, ..)| short(label)).collect();
-    let steps: Vec<Step<'_>> =
-        points.iter().zip(&shorts).map(|((label, point, took), short)| Step { label, short, point: *point, took: Some(took) }).collect();
->>>>>>> main
     Rail { steps: &steps }.draw(area, buf, pen);
     true
 }
@@ -180,8 +173,12 @@ pub(super) fn side(side: &mut Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen
     let Some(back) = &r.status.back else { return };
     proof(take(side, 7), buf, r, back, pen);
     take(side, 1);
-    let legs: Vec<&LegStatus> = r.status.legs.iter().filter(|l| back.legs.iter().any(|(id, _)| *id == l.id)).collect();
+    let mut legs: Vec<&LegStatus> = r.status.legs.iter().filter(|l| back.legs.iter().any(|(id, _)| *id == l.id)).collect();
     let rows = (legs.len() as u16).min(side.height.saturating_sub(6));
+    // Where not all fit, those that lack most are shown.
+    if usize::from(rows) < legs.len() {
+        legs.sort_by_key(|l| capacity(l));
+    }
     if rows > 0 {
         capacities(take(side, rows + 1), buf, r, &legs, pen);
         take(side, 1);

@@ -125,15 +125,9 @@ impl Grid {
         // Of more regions than fit, those where something is to be seen come first.
         let mut regions: Vec<usize> = (0..shot.regions.len()).collect();
         if fit < regions.len() {
-<<<<<<< HEAD
             let cells = |i: usize| shown.iter().filter_map(move |s| s.cells.get(i)?.as_ref());
             let worst = |i: usize| cells(i).map(need_of).min().unwrap_or(u8::MAX);
             regions.sort_by_key(|i| (worst(*i), std::cmp::Reverse(cells(*i).filter(|c| c.mood != CellMood::Calm).count())));
-=======
-            let moves =
-                |i: &usize| shown.iter().any(|s| s.cells.get(*i).and_then(Option::as_ref).is_some_and(|c| c.mood != CellMood::Calm));
-            regions.sort_by_key(|i| !moves(i));
->>>>>>> main
             regions.truncate(fit);
             regions.sort_unstable();
         }
@@ -354,6 +348,8 @@ pub(super) fn notices<'a>(view: &View<'a>, screen: u16) -> Vec<Vec<Bit<'a>>> {
                 text(format!("{name} silent since {}: {why}", since.clock())),
                 dim(format!(", asked again in {}", format::age(again.since(now)))),
             ]),
+            // Without any service line B says the same.
+            RegionState::Connecting { .. } if view.snapshot.services.is_empty() => {}
             RegionState::Connecting { since } => {
                 lines.push(vec![dim("◇ "), text(format!("{name} asked {}", words::ago(view, *since))), dim(", no answer yet")])
             }
