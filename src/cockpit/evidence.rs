@@ -49,6 +49,7 @@ impl World {
             }
         }
         for (id, leg, old, new) in found {
+            self.keep(&id, sample);
             let Some(flown) = self.flown.get_mut(&id) else { continue };
             let carries = flown.engine.weight_since(&leg).is_some_and(|(w, _)| w > Percent::ZERO);
             let known = flown.evidence.entry(leg).or_default();

@@ -4,7 +4,7 @@ use super::evidence::Evidence;
 use super::fold::{RegionFold, Row};
 use super::snapshot::{Note, Sign};
 use crate::fleet::{Protection, Role, Way};
-use crate::journal::{SeenHealthy, Store};
+use crate::journal::{Seen, SeenHealthy, Store};
 use crate::platform::{Order, Platform, Question};
 use crate::rollout::{Event, Input, Phase, RECENT, Rollout, Verb, Want, Wish, WishKey, watch};
 use crate::strategy::Plan;
@@ -286,6 +286,9 @@ impl World {
                 "wait for it, or take it back with R",
             );
         }
+        if self.runs_already(&plan) {
+            return refuse(format!("{} runs already", plan.to), "name another version");
+        }
         if let Some(leg) = plan.legs.iter().find(|l| !self.answers(&l.region)) {
             return refuse(format!("{} does not answer", leg.region), "launch without it (regions: ...), or wait until it is back");
         }
@@ -519,6 +522,11 @@ impl World {
         })
     }
 
+    /// Keeps what was counted beside a rollout's log, for who looks back at it.
+    pub(super) fn keep(&mut self, id: &RolloutId, sample: &crate::fleet::Sample) {
+        self.store.note(id, &Seen::Sample(sample.clone()));
+    }
+
     /// How a rollout's log is kept: why not, where it is not.
     pub(super) fn not_recorded(&self, id: &RolloutId) -> Option<String> {
         let flown = self.flown.get(id)?;
@@ -556,6 +564,14 @@ impl World {
             .regions
             .iter()
             .all(|r| self.regions.get(&r.name).is_some_and(|s| !matches!(s.state, super::RegionState::Connecting { .. })))
+    }
+
+    /// Whether what may be written is known for every workload of the regions that answer.
+    pub fn rights_known(&self) -> bool {
+        self.rows.values().map(|row| &row.workload.id).filter(|id| self.answers(&id.region)).all(|id| {
+            let known = self.regions.get(&id.region);
+            known.is_some_and(|region| region.rights.contains_key(&id.namespace))
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use super::input::{Input, Inputs};
 use super::keymap::Keymap;
 use super::model::{Hand, Model, Speed};
 use super::over;
+use super::pace::Pace;
 use super::pen::{Pen, text};
 use super::session::{Outside, Session};
 use super::terminal::{Screen, ask_mode};
@@ -19,10 +20,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::time::{Duration, Instant};
 
-/// Frames are at least so far apart.
-const FRAME: Duration = Duration::from_millis(10);
-/// Practice looks at its fleet at most so often; what happens in between is stepped through then.
-const PRACTICE: Duration = Duration::from_millis(200);
 /// The terminal is asked for its ground for so long.
 const ASKED: Duration = Duration::from_millis(100);
 
@@ -85,10 +82,10 @@ pub async fn run(start: Start) -> Result<(), Vec<Trouble>> {
     let now = |clock: &Clock| if speed.is_some() { clock.now() } else { real_now() };
     let model = Model::new(world.snapshot(), looks.keymap.clone(), speed.map(|factor| Speed { factor, stopped: false }), hint);
     let mut session = Session::new(world, model, person);
-    let (mut stale, mut drawn, mut failing) = (true, began - FRAME, 0);
+    let (mut pace, mut failing) = (Pace::default(), 0);
 
     loop {
-        if stale && screen.ready() && drawn.elapsed() >= FRAME {
+        if pace.must_draw(began.elapsed(), screen.ready()) {
             let now_failing = session.model.snapshot.failing();
             if now_failing > failing && looks.bell {
                 screen.writer().bell();
@@ -107,24 +104,13 @@ pub async fn run(start: Start) -> Result<(), Vec<Trouble>> {
                 session.lost();
                 return Ok(());
             }
-            (stale, drawn) = (false, Instant::now());
+            pace.drew(began.elapsed());
         }
-        let wait = [
-            session
-                .world
-                .poll_timeout()
-                .and_then(|at| if speed.is_some() { clock.until(at) } else { Some(span(at.since(real_now()).0)) })
-                .map(|d| if speed.is_some() { d.max(PRACTICE) } else { d }),
-            session.model.next_change().map(|at| span(hand().until(at))),
-            (stale && screen.ready()).then(|| FRAME.saturating_sub(drawn.elapsed())),
-            // A clock is on screen: it moves with the second.
-            (clock.speed() > 0.0).then(|| span(1000 - now(&clock).0.rem_euclid(1000) as u64)),
-        ];
-        let wait = wait.into_iter().flatten().min();
+        let wait = pace.rests(began.elapsed(), screen.ready(), &session, now(&clock));
         let input = tokio::select! {
             input = inputs.next() => Some(input),
             () = session.world.ready() => None,
-            () = screen.drained(), if stale && !screen.ready() => None,
+            () = screen.drained(), if pace.stale() && !screen.ready() => None,
             () = sleep(wait) => None,
         };
         let mut outside = session.tick(hand());
@@ -148,7 +134,7 @@ pub async fn run(start: Start) -> Result<(), Vec<Trouble>> {
                 return Ok(());
             }
         }
-        stale |= pressed || !outside.is_empty();
+        pace.happened(pressed || !outside.is_empty());
         for wish in outside {
             match wish {
                 Outside::Quit => {
@@ -186,10 +172,7 @@ pub async fn run(start: Start) -> Result<(), Vec<Trouble>> {
                 }
             }
         }
-        // The moment of a countdown or toast may have come without a new picture.
-        let before = session.model.hand;
-        stale |= session.advance(now(&clock), hand());
-        stale |= session.model.shows_time_since(before);
+        pace.happened(session.advance(now(&clock), hand()));
     }
 }
 
@@ -215,13 +198,10 @@ pub fn paint(model: &Model, area: Rect, buf: &mut Buffer, pen: &Pen<'_>, reduce_
     cursor
 }
 
-fn title(model: &Model, reduce_motion: bool) -> String {
+/// What the window is called now.
+pub fn title(model: &Model, reduce_motion: bool) -> String {
     let shown = Shown::of(model);
     view::window_title(&View::of(model, &shown, reduce_motion))
-}
-
-fn span(ms: u64) -> Duration {
-    Duration::from_millis(ms)
 }
 
 async fn sleep(length: Option<Duration>) {

@@ -120,13 +120,18 @@ commands! {
         Plan "plan" ["v"] None "plan" "every step with its undo";
         Latency "latency" ["m"] None "latency" "latency instead of errors; where only one chart fits";
         Zoom "zoom" ["z"] None "zoom" "10 s or 1 min a column";
-        Copy "copy" ["y"] None "copy" "copy the command line that does the same as R";
+        Copy "copy" ["y"] None "copy" "copy what does the same as R; as a command line";
     }
     "a new one" {
         Launch "launch" ["l"] None "launch" "choose a strategy, see the plan, go";
         Service "service" ["s"] None "service" "of a launch: another service";
         Version "version" ["t"] None "version" "of a launch: another version";
         Default "default" ["d"] None "default" "of a launch: a value as it was by itself";
+    }
+    "practice" {
+        Faster "faster" ["+"] None "faster" "time runs twice as fast";
+        Slower "slower" ["-"] None "slower" "time runs half as fast";
+        Freeze "freeze time" ["space"] None "stop time" "time stands still, or goes on";
     }
     "move" {
         Open "open" ["enter"] None "open" "look at what is selected";
@@ -146,14 +151,9 @@ commands! {
         Events "events" ["e"] None "events" "what happened, newest first";
         Palette "command" [":"] None "command" "find any command by name";
         Help "help" ["?"] None "help" "all keys, live ones first";
-        Reload "reload" [] None "reload" "read keys and theme from the settings again";
+        Reload "reload" [] None "reload" "read keys and theme again; from the settings";
         Suspend "suspend" ["ctrl-z"] None "suspend" "give the terminal to the shell; `fg` returns";
         Quit "quit" ["q", "ctrl-c"] None "quit" "leave; a rollout that is driven from here holds";
-    }
-    "practice" {
-        Faster "faster" ["+"] None "faster" "time runs twice as fast";
-        Slower "slower" ["-"] None "slower" "time runs half as fast";
-        Freeze "freeze time" ["space"] None "stop time" "time stands still, or goes on";
     }
 }
 
@@ -239,6 +239,7 @@ pub fn off(action: Action, model: &Model) -> Option<String> {
         Action::Worst => (snapshot.rollouts.is_empty()).then(|| "nothing is in flight".into()),
         Action::Service | Action::Version | Action::Default => why("only on the launch screen"),
         Action::Calm => (model.place != Place::Fleet).then(|| "only on the fleet screen".into()),
+        Action::NextPane => (model.place == Place::Rollout).then(|| "only on the fleet screen".into()),
         _ => None,
     }
 }

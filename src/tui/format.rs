@@ -145,6 +145,12 @@ pub fn age(span: Span) -> String {
     }
 }
 
+/// Words as a sentence begins.
+pub fn capital(words: &str) -> String {
+    let mut chars = words.chars();
+    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -113,6 +113,8 @@ impl Default for Keymap {
 /// A named key begins with a capital: `Enter`.
 fn shown(key: &str) -> String {
     match NAMES.iter().find(|(name, _)| *name == key) {
+        Some(("pageup", _)) => "PgUp".into(),
+        Some(("pagedown", _)) => "PgDn".into(),
         Some((name, _)) => name[..1].to_uppercase() + &name[1..],
         None => key.to_string(),
     }

@@ -76,6 +76,8 @@ pub struct Form {
     pub from: Version,
     /// The new version, as typed.
     pub to: String,
+    /// The newest version, where it runs nowhere yet; else empty.
+    pub newest: String,
     /// How far.
     pub stage: Stage,
     /// Which strategy is chosen.
@@ -105,6 +107,7 @@ impl Form {
             service: view.service.clone(),
             from: view.cells.iter().flatten().next().map_or_else(|| "?".into(), |c| c.version.clone()),
             to: newest(view),
+            newest: newest(view),
             stage: Stage::Strategy,
             kind: StrategyKind::Canary,
             row: 0,
@@ -133,7 +136,7 @@ impl Form {
     fn row_of(&self, key: &'static Key) -> Row {
         let usual = || if key.usual { key.value.to_owned() } else { String::new() };
         match (key.name, self.set_for(self.kind).find(|(name, _)| *name == key.name)) {
-            ("to", _) => Row { key, text: self.to.clone(), mine: true },
+            ("to", _) => Row { key, text: self.to.clone(), mine: self.to != self.newest },
             (_, Some((_, text))) => Row { key, text: text.to_owned(), mine: true },
             (_, None) => Row { key, text: usual(), mine: false },
         }
@@ -195,10 +198,10 @@ impl Form {
     }
 }
 
-/// The newest version that does not run anywhere yet; empty where there is none.
+/// The newest version, where it runs nowhere yet; else empty: an older one is never meant by itself.
 fn newest(view: &ServiceView) -> String {
     let runs = |v: &&Version| view.cells.iter().flatten().any(|c| c.version == **v || c.to.as_ref().is_some_and(|(t, _)| t == *v));
-    view.versions.iter().find(|v| !runs(v)).map(|v| v.to_string()).unwrap_or_default()
+    view.versions.first().filter(|v| !runs(v)).map(Version::to_string).unwrap_or_default()
 }
 
 impl Model {
@@ -230,8 +233,11 @@ impl Model {
         if self.grace.is_some() && action == Action::Leave || self.full.is_some() {
             return None;
         }
-        let usual = self.form_view().map(newest).unwrap_or_default();
         let form = self.form.as_mut()?;
+        // Only the wheel comes here while text is typed.
+        if form.editing.is_some() {
+            return Some(Vec::new());
+        }
         let by = match action {
             Action::Down => Some(1),
             Action::Up => Some(-1),
@@ -275,7 +281,7 @@ impl Model {
             (Stage::Details, Action::NextPane) => self.show_plan(),
             (Stage::Strategy | Stage::Details, Action::Plan) => self.show_plan(),
             (Stage::Details, Action::Default) => match form.rows().get(form.row).map(|r| r.key.name) {
-                Some("to") => form.to = usual,
+                Some("to") => form.to = form.newest.clone(),
                 Some(key) => form.put(key, None),
                 None => {}
             },

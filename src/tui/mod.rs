@@ -12,6 +12,7 @@ pub mod keymap;
 pub mod launch;
 pub mod model;
 pub mod over;
+pub mod pace;
 pub mod palette;
 pub mod pen;
 pub mod session;

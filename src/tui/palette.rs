@@ -2,7 +2,7 @@
 
 use super::commands::{COMMANDS, Command};
 use super::widgets::field::Field;
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 /// The palette's state.
@@ -24,9 +24,13 @@ impl Palette {
         let pattern = Pattern::parse(&typed, CaseMatching::Ignore, Normalization::Smart);
         let mut matcher = Matcher::new(Config::DEFAULT);
         let mut buffer = Vec::new();
-        let mut score = |text: &str| pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher);
-        let mut found: Vec<(u32, &Command)> =
-            COMMANDS.iter().filter_map(|c| score(c.name).map(|s| s * 4).or_else(|| score(c.doc)).map(|s| (s, c))).collect();
+        // In a name letters may be left out, in a description they may not: any letters are somewhere in a sentence.
+        let words = Pattern::new(&typed, CaseMatching::Ignore, Normalization::Smart, AtomKind::Substring);
+        let mut score = |pattern: &Pattern, text: &str| pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher);
+        let mut found: Vec<(u32, &Command)> = COMMANDS
+            .iter()
+            .filter_map(|c| score(&pattern, c.name).map(|s| s * 4).or_else(|| score(&words, c.doc)).map(|s| (s, c)))
+            .collect();
         found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
         found.into_iter().map(|(_, c)| c).collect()
     }

@@ -32,12 +32,16 @@ pub struct Session {
     /// What the screen knows.
     pub model: Model,
     person: Person,
+    /// There is a picture that nobody was told of.
+    news: bool,
+    /// Hand time, when somebody was last told.
+    told: Hand,
 }
 
 impl Session {
     /// A session over a world that has made its first step.
     pub fn new(world: World, model: Model, person: Person) -> Session {
-        Session { world, model, person }
+        Session { world, model, person, news: false, told: Hand(0) }
     }
 
     /// A key was pressed.
@@ -70,24 +74,28 @@ impl Session {
         self.carry_out(effects);
     }
 
-    /// Fleet time has come to `now`. `true`: there is a new picture.
+    /// Fleet time has come to `now`. `true`: the screen is another one than when this was last asked.
     pub fn advance(&mut self, now: Time, hand: Hand) -> bool {
         self.world.run_until(now);
-        self.look(hand)
+        self.look(hand);
+        // The moment of a countdown or toast comes without a new picture.
+        self.model.hand = hand;
+        let told = std::mem::replace(&mut self.told, hand);
+        std::mem::take(&mut self.news) | self.model.shows_time_since(told)
     }
 
-    /// Takes the newest picture. `true`: it is another one.
-    pub fn look(&mut self, hand: Hand) -> bool {
+    /// Takes the newest picture.
+    fn look(&mut self, hand: Hand) {
         let snapshot = self.world.snapshot();
         if Arc::ptr_eq(&snapshot, &self.model.snapshot) {
-            return false;
+            return;
         }
+        self.news = true;
         self.model.show(snapshot, hand);
         // What is launched is what is on the screen, so the plan there keeps up with the fleet.
         if self.model.place == Place::Launch && self.model.form.as_ref().is_some_and(|f| f.editing.is_none()) {
             self.compile();
         }
-        true
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>) -> Vec<Outside> {

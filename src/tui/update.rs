@@ -102,10 +102,21 @@ impl Model {
     pub fn mouse(&mut self, hand: Hand, event: MouseEvent) -> Vec<Effect> {
         self.hand = hand;
         match event.kind {
-            MouseEventKind::ScrollDown => self.act(Action::Down),
-            MouseEventKind::ScrollUp => self.act(Action::Up),
+            MouseEventKind::ScrollDown => self.wheel(Action::Down),
+            MouseEventKind::ScrollUp => self.wheel(Action::Up),
             _ => Vec::new(),
         }
+    }
+
+    fn wheel(&mut self, action: Action) -> Vec<Effect> {
+        let by = if action == Action::Down { 1 } else { -1 };
+        match &mut self.over {
+            Some(Over::Help(scroll)) => *scroll = scroll.saturating_add_signed(by),
+            Some(Over::Palette(palette)) => palette.move_by(by.into()),
+            Some(Over::Filter(_) | Over::Reason { .. }) => {}
+            None => return self.act(action),
+        }
+        Vec::new()
     }
 
     /// Hand time has passed: a grace may have ended.
@@ -181,6 +192,11 @@ impl Model {
             && let Some(effects) = self.form_command(action)
         {
             return effects;
+        }
+        // A frightened hand presses R three times: what goes back already needs no answer.
+        let goes_back = self.current().is_some_and(|r| matches!(r.phase, Phase::RollingBack | Phase::Back));
+        if action == Action::Rollback && goes_back {
+            return Vec::new();
         }
         if let Some(why) = off(action, self) {
             self.say(format!("{}: {why}", command(action).name), true);

@@ -80,13 +80,14 @@ pub struct Writer<S> {
     out: Vec<u8>,
     hand: Hand,
     cursor_shown: Option<bool>,
+    title: String,
     erases: bool,
 }
 
 impl<S: Sink> Writer<S> {
     /// A writer to a terminal of which nothing is known.
     pub fn new(sink: S) -> Writer<S> {
-        Writer { sink, out: Vec::new(), hand: Hand::default(), cursor_shown: None, erases: true }
+        Writer { sink, out: Vec::new(), hand: Hand::default(), cursor_shown: None, title: String::new(), erases: true }
     }
 
     /// Writes long blanks out, for a terminal that does not erase in the ground that is set: GNU screen.
@@ -102,12 +103,16 @@ impl<S: Sink> Writer<S> {
     /// Forgets what the terminal shows, after somebody else has written to it. `Terminal::clear` then draws it anew.
     pub fn forget(&mut self) {
         (self.hand, self.cursor_shown) = (Hand::default(), None);
+        self.title.clear();
     }
 
-    /// The title of the window, with the next frame.
+    /// The title of the window, with the next frame; nothing where it is the one that the window has.
     pub fn set_title(&mut self, title: &str) {
         let title: String = title.chars().filter(|c| !c.is_control()).collect();
-        write_to(self.frame(), format_args!("\x1b]2;{title}\x1b\\"));
+        if title != self.title {
+            write_to(self.frame(), format_args!("\x1b]2;{title}\x1b\\"));
+            self.title = title;
+        }
     }
 
     /// The bell, with the next frame.

@@ -507,21 +507,26 @@ fn no_line_of_words_is_cut_inside_a_word_or_a_number() {
     };
     // Where there is room nothing is cut, so those are the words there are.
     let every = |model: &Model, size: (u16, u16)| split(&text(&draw(model, size)));
+    let mut cut = std::collections::BTreeMap::new();
     for (name, model) in all() {
         let roomy = [(250, 70), (159, 70), (159, 30), (119, 70), (99, 70), (99, 20), (79, 70), (79, 20)];
-        let known: std::collections::BTreeSet<String> = roomy.iter().flat_map(|size| every(&model, *size)).collect();
+        let mut known: std::collections::BTreeSet<String> = roomy.iter().flat_map(|size| every(&model, *size)).collect();
+        known.extend(split("calm: more: c shows them"));
         for width in 60..=250 {
             for height in [16 + width * 7 % 55, 24] {
                 for word in words(&model, (width, height)) {
                     let drawn = word.chars().any(|c| "━╾─┄█▌░·".contains(c) || ('▏'..='▉').contains(&c));
                     let counts = word.starts_with('+') || word.chars().all(|c| c.is_ascii_digit());
-                    let whole = word.trim_end_matches('…');
                     // A line that may never go ends after a whole word.
+                    let whole = word.trim_end_matches(['…', ',']);
                     let known_word =
                         known.contains(&word) || known.contains(whole) || known.contains(&format!("{whole},")) || whole.is_empty();
-                    assert!(drawn || counts || known_word, "{name} at {width}x{height}: {word}\n{}", text(&draw(&model, (width, height))));
+                    if !(drawn || counts || known_word) {
+                        cut.insert((name, word), (width, height));
+                    }
                 }
             }
         }
     }
+    assert!(cut.is_empty(), "{cut:#?}");
 }

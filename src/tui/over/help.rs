@@ -1,6 +1,6 @@
 //! All keys: the live ones by what they are for, then those that are off with the reason, and the signs.
 
-use crate::tui::commands::{COMMANDS, Command, off};
+use crate::tui::commands::{Action, COMMANDS, Command, off};
 use crate::tui::glyphs::Sign;
 use crate::tui::model::Model;
 use crate::tui::pen::{Bit, Pen, columns, dim, sign, strong, text};
@@ -11,7 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// Columns of the keys.
-const KEYS: u16 = 13;
+const KEYS: u16 = 14;
 /// From this inner width on the live keys stand in two columns.
 const TWO: u16 = 84;
 
@@ -41,7 +41,7 @@ const SIGNS: [(Sign, &str); 11] = [
 
 /// Why a command cannot be used now; what needs arming says the key that arms.
 fn why(command: &Command, model: &Model) -> Option<String> {
-    let arm = || format!("needs {}", model.keymap.key(crate::tui::commands::Action::Arm).unwrap_or_else(|| "arming".into()));
+    let arm = || format!("needs {}", model.keymap.key(Action::Arm).unwrap_or_else(|| "arming".into()));
     off(command.action, model).or_else(|| model.needs_arm(command.action).then(arm))
 }
 
@@ -82,7 +82,7 @@ pub(super) fn draw(model: &Model, scroll: usize, below: Rect, buf: &mut Buffer, 
         line(other, model, Rect { x: right, y, height: 1, width: inside.right().saturating_sub(right) }, buf, pen);
     }
     let more = lines.len().saturating_sub(first + usize::from(rows));
-    foot(more, Rect { y: inside.bottom().saturating_sub(2), height: 2, ..inside }, buf, pen);
+    foot(more, model, Rect { y: inside.bottom().saturating_sub(2), height: 2, ..inside }, buf, pen);
 }
 
 /// Groups one under the other, a blank row between.
@@ -123,7 +123,8 @@ fn line(line: &Line, model: &Model, area: Rect, buf: &mut Buffer, pen: &Pen<'_>)
             fitted(short(command.doc), after(columns(&keys).max(KEYS - 2) + 2), Role::Text, buf, pen);
         }
         Line::Off(command, why) => {
-            pen.text(buf, area.x, area.y, KEYS, &keys(command), Role::Off);
+            let keys = Some(keys(command)).filter(|k| !k.is_empty()).unwrap_or_else(|| ":".into());
+            pen.text(buf, area.x, area.y, KEYS, &keys, Role::Off);
             pen.text(buf, area.x + KEYS, area.y, 14, command.name, Role::Off);
             fitted(why, after(KEYS + 15), Role::Off, buf, pen);
         }
@@ -146,7 +147,8 @@ fn fitted(words: &str, area: Rect, role: Role, buf: &mut Buffer, pen: &Pen<'_>) 
 }
 
 /// The signs, as many as fit, and how to see more.
-fn foot(more: usize, area: Rect, buf: &mut Buffer, pen: &Pen<'_>) {
+fn foot(more: usize, model: &Model, area: Rect, buf: &mut Buffer, pen: &Pen<'_>) {
+    let key = |action| model.keymap.key(action).unwrap_or_default();
     let mut x = pen.text(buf, area.x, area.y, area.width, "SIGNS ", Role::Title);
     for (mark, word) in SIGNS {
         let wide = columns(word) + 2;
@@ -155,6 +157,6 @@ fn foot(more: usize, area: Rect, buf: &mut Buffer, pen: &Pen<'_>) {
         }
         x = pen.bits(buf, x, area.y, wide, &[sign(mark), text(" "), dim(word)]) + 2;
     }
-    let says = if more > 0 { format!("{more} more below") } else { "any other key closes".into() };
+    let says = if more > 0 { format!("{more} more: {} {}", key(Action::Down), key(Action::Up)) } else { "any other key closes".into() };
     draw_right(&[Fact::new(1, [dim(says)])], Rect { y: area.y + 1, height: 1, ..area }, buf, pen, 0);
 }

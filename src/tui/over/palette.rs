@@ -98,7 +98,7 @@ fn consequence(model: &Model, command: &Command) -> String {
         Some(r) => of_rollout(model, command, r),
         None => None,
     };
-    let does = does.or_else(|| of_fleet(model, command.action)).unwrap_or_else(|| sentence(command.doc));
+    let does = does.or_else(|| of_fleet(model, command.action)).unwrap_or_else(|| format!("{}.", format::capital(command.doc)));
     if model.needs_arm(command.action) { format!("{does} Needs {} first.", arm_key(model)) } else { does }
 }
 
@@ -173,14 +173,4 @@ fn rollback(model: &Model, r: &RolloutView) -> String {
     };
     let about = format::measured(plan.about);
     format!("{}, {regions} to {}{pods}, about {about}, {left}.{grace}", r.status.service.name, plan.target)
-}
-
-/// With a capital and a full stop.
-fn sentence(words: &str) -> String {
-    let mut chars = words.chars();
-    let mut out: String = chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default();
-    if !out.ends_with('.') {
-        out.push('.');
-    }
-    out
 }

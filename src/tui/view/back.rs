@@ -36,32 +36,38 @@ pub(super) fn rail(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
     let Some(back) = &r.status.back else { return false };
     let now = view.snapshot.now.since(back.began);
     let about = format!("≈{}", format::measured(now + r.status.rollback.about));
-    let mut points: Vec<(String, Point, String)> = vec![("plan held".into(), Point::Done, format::measured(Span::ZERO))];
+    // Label, short label, point, seconds.
+    let mut points: Vec<(String, Option<String>, Point, String)> = Vec::new();
+    if area.width >= 76 {
+        points.push(("plan held".into(), Some("held".into()), Point::Done, format::measured(Span::ZERO)));
+    }
     for (id, took) in &back.legs {
         let leg = r.status.legs.iter().find(|l| l.id == *id);
         let carries = leg.map_or(Percent::ALL, capacity);
-        let name = shorten(id.as_str(), 16);
+        let name = shorten(id.as_str(), 16).into_owned();
         points.push(match took {
-            Some(took) => (name.into_owned(), Point::Done, format::measured(*took)),
-            None if leg.is_some_and(|l| l.silent_since.is_some()) => (name.into_owned(), Point::Later, "silent".into()),
-            None if carries < Percent::ALL => (format!("{name} {}", words::about(carries)), Point::Back(0.5), format::measured(now)),
-            None => (name.into_owned(), Point::Back(0.5), format::measured(now)),
+            Some(took) => (name, None, Point::Done, format::measured(*took)),
+            None if leg.is_some_and(|l| l.silent_since.is_some()) => (name, None, Point::Later, "silent".into()),
+            None if carries < Percent::ALL => {
+                (format!("{name} {}", words::about(carries)), Some(name), Point::Back(0.5), format::measured(now))
+            }
+            None => (name, None, Point::Back(0.5), format::measured(now)),
         });
     }
     let missing: u32 = r.status.legs.iter().filter(|l| l.silent_since.is_none()).map(missing).sum();
     points.push(match back.proof.pods_at {
-        Some(at) => ("pods ready".into(), Point::Done, format::measured(at)),
-        None if missing == 0 => ("pods ready".into(), Point::Done, String::new()),
-        None => (format!("{missing} pods"), Point::Later, about.clone()),
+        Some(at) => ("pods ready".into(), Some("pods".into()), Point::Done, format::measured(at)),
+        None if missing == 0 => ("pods ready".into(), Some("pods".into()), Point::Done, String::new()),
+        None => (format!("{missing} pods"), None, Point::Later, about.clone()),
     });
     points.push(match back.took {
-        Some(took) => ("proof".into(), Point::Done, format::measured(took)),
-        None => ("proof".into(), Point::Later, if back.waits.is_some() { about } else { String::new() }),
+        Some(took) => ("proof".into(), None, Point::Done, format::measured(took)),
+        None => ("proof".into(), None, Point::Later, if back.waits.is_some() { about } else { String::new() }),
     });
-    let short = |label: &str| if label == "plan held" { "held".to_owned() } else { label.to_owned() };
-    let shorts: Vec<String> = points.iter().map(|(label, ..)| short(label)).collect();
-    let steps: Vec<Step<'_>> =
-        points.iter().zip(&shorts).map(|((label, point, took), short)| Step { label, short, point: *point, took: Some(took) }).collect();
+    let steps: Vec<Step<'_>> = points
+        .iter()
+        .map(|(label, short, point, took)| Step { label, short: short.as_ref().unwrap_or(label), point: *point, took: Some(took) })
+        .collect();
     Rail { steps: &steps }.draw(area, buf, pen);
     true
 }
@@ -167,8 +173,12 @@ pub(super) fn side(side: &mut Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen
     let Some(back) = &r.status.back else { return };
     proof(take(side, 7), buf, r, back, pen);
     take(side, 1);
-    let legs: Vec<&LegStatus> = r.status.legs.iter().filter(|l| back.legs.iter().any(|(id, _)| *id == l.id)).collect();
+    let mut legs: Vec<&LegStatus> = r.status.legs.iter().filter(|l| back.legs.iter().any(|(id, _)| *id == l.id)).collect();
     let rows = (legs.len() as u16).min(side.height.saturating_sub(6));
+    // Where not all fit, those that lack most are shown.
+    if usize::from(rows) < legs.len() {
+        legs.sort_by_key(|l| capacity(l));
+    }
     if rows > 0 {
         capacities(take(side, rows + 1), buf, r, &legs, pen);
         take(side, 1);

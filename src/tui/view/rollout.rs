@@ -37,11 +37,14 @@ pub(super) fn draw(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'
         rail(take(&mut rest, 2), buf, r, pen);
     }
     take(&mut rest, 1);
-    let form = regions::Form::at(screen.width, r.status.legs.len());
-    // The charts keep their least; of more regions the worst are shown.
-    let most = rest.height.saturating_sub(CHART + 3).max(3);
+    // The charts keep their least where they have it at all; of more regions the worst are shown.
+    let most = match rest.height.saturating_sub(CHART + 3) {
+        ..3 => rest.height.saturating_sub(3),
+        most => most,
+    };
+    let form = regions::Form::at(screen.width, r, most);
     let rows = form.rows(r).min(most);
-    regions::draw(take(&mut rest, rows + 1), buf, r, form, pen);
+    regions::draw(take(&mut rest, rows + 1), buf, r, view.snapshot.now, form, pen);
     take(&mut rest, 1);
 
     // A side of a few rows says less than one line over the whole width.

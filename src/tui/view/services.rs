@@ -17,12 +17,29 @@ use crate::tui::widgets::table::keep_in_sight;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Columns that a region needs at least.
-const LEAST: u16 = 13;
+/// Longer names of versions are shortened where a region would need more columns than this.
+const MOST: u16 = 24;
 
 /// Whether a service is calm: one version, healthy, no drift.
 fn calm(service: &ServiceView) -> bool {
     service.cells.iter().flatten().all(|c| c.mood == CellMood::Calm && c.to.is_none())
+}
+
+/// 0 = must be seen first.
+fn need(service: &ServiceView) -> u8 {
+    service.cells.iter().flatten().map(need_of).min().unwrap_or(u8::MAX - 1)
+}
+
+fn need_of(cell: &Cell) -> u8 {
+    match cell.mood {
+        CellMood::Fails => 0,
+        CellMood::Look => 1,
+        CellMood::Unknown => 2,
+        CellMood::Held => 3,
+        CellMood::Drift => 4,
+        CellMood::Moves => 5,
+        CellMood::Calm => 6 + u8::from(cell.to.is_none()),
+    }
 }
 
 /// Which rows are shown in so many rows, and which are folded into one line.
@@ -31,7 +48,7 @@ pub(super) struct Fold<'a> {
     pub folded: Vec<&'a ServiceView>,
 }
 
-/// All rows where they fit; else those that are not calm, and calm ones while there is room, in their order. Opened, the rows
+/// All rows where they fit; else those that need a look, and calm ones while there is room, in their order. Opened, the rows
 /// around the selected one.
 pub(super) fn fold<'a>(listed: &[&'a ServiceView], room: usize, view: &View<'_>) -> Fold<'a> {
     if listed.len() <= room {
@@ -46,18 +63,20 @@ pub(super) fn fold<'a>(listed: &[&'a ServiceView], room: usize, view: &View<'_>)
     let mut free = room.saturating_sub(1);
     let selected = |s: &ServiceView| view.focus == Focus::Services && view.service == Some(&s.service);
     let mut keep = vec![false; listed.len()];
-    for wanted in [0, 1, 2] {
-        for (service, keep) in listed.iter().zip(&mut keep) {
-            let need = if selected(service) { 0 } else { 1 + u8::from(calm(service)) };
-            if need == wanted && free > 0 {
-                *keep = true;
-                free -= 1;
-            }
+    let need = |s: &ServiceView| if selected(s) { 0 } else { 1 + need(s) };
+    let mut by_need: Vec<usize> = (0..listed.len()).collect();
+    by_need.sort_by_key(|i| listed.get(*i).map_or(u8::MAX, |s| need(s)));
+    for i in by_need {
+        if let (Some(keep), true) = (keep.get_mut(i), free > 0) {
+            *keep = true;
+            free -= 1;
         }
     }
     let (shown, folded): (Vec<_>, Vec<_>) = listed.iter().zip(keep).partition(|(_, keep)| *keep);
     let of = |rows: Vec<(&&'a ServiceView, bool)>| rows.into_iter().map(|(s, _)| *s).collect();
-    Fold { shown: of(shown), folded: of(folded) }
+    let mut folded: Vec<&'a ServiceView> = of(folded);
+    folded.sort_by_key(|s| self::need(s));
+    Fold { shown: of(shown), folded }
 }
 
 /// Where the columns stand.
@@ -85,17 +104,19 @@ struct Grid {
 impl Grid {
     fn new(area: Rect, shown: &[&ServiceView], shot: &Snapshot) -> Grid {
         let full = area.width + 2 >= FULL;
-        let name = shown.iter().map(|s| columns(&s.service.name)).max().unwrap_or(0).clamp(8, (area.width / 4).max(14));
+        let name = shown.iter().map(|s| columns(&s.service.name)).max().unwrap_or(0).clamp(8, (area.width / 4).max(17));
         let numbers = if full { 6 + 2 + 7 + 2 + 8 } else { 6 };
         let room = area.width.saturating_sub(2 + name + 1 + numbers + 2);
-        let count = shot.regions.len().max(1);
-        let fit = usize::from(room / LEAST).clamp(1, count);
-        let cell = (room / fit as u16).min(if full { 50 } else { 30 });
         let longest = |c: &Cell| columns(c.version.as_str()).max(c.to.as_ref().map_or(0, |(v, _)| columns(v.as_str())));
         let version = shown.iter().flat_map(|s| s.cells.iter().flatten()).map(longest).max().unwrap_or(0).max(4);
         let shares = shown.iter().flat_map(|s| s.cells.iter().flatten()).filter_map(|c| c.to.as_ref());
         let share = shares.map(|(_, share)| columns(&whole(*share))).max().unwrap_or(0).max(2);
-        // Sign, version, bar, version, share, and the gap to the next region.
+        // Sign, version, version, share, and the gap to the next region.
+        let least = (2 + version + 1 + version + 1 + share + 1).min(MOST);
+        let count = shot.regions.len().max(1);
+        let fit = usize::from(room / least).clamp(1, count);
+        let cell = (room / fit as u16).min(if full { 50 } else { 30 });
+        // The same with a bar, and a wider gap.
         let others = 2 + 1 + 1 + 1 + share + 2;
         let bar = cell.saturating_sub(others + 2 * version).min(20);
         let pods = if bar >= 16 { 8 } else { 0 };
@@ -104,9 +125,9 @@ impl Grid {
         // Of more regions than fit, those where something is to be seen come first.
         let mut regions: Vec<usize> = (0..shot.regions.len()).collect();
         if fit < regions.len() {
-            let moves =
-                |i: &usize| shown.iter().any(|s| s.cells.get(*i).and_then(Option::as_ref).is_some_and(|c| c.mood != CellMood::Calm));
-            regions.sort_by_key(|i| !moves(i));
+            let cells = |i: usize| shown.iter().filter_map(move |s| s.cells.get(i)?.as_ref());
+            let worst = |i: usize| cells(i).map(need_of).min().unwrap_or(u8::MAX);
+            regions.sort_by_key(|i| (worst(*i), std::cmp::Reverse(cells(*i).filter(|c| c.mood != CellMood::Calm).count())));
             regions.truncate(fit);
             regions.sort_unstable();
         }
@@ -209,7 +230,8 @@ fn row(service: &ServiceView, area: Rect, buf: &mut Buffer, grid: &Grid, view: &
     if view.focus == Focus::Services && view.service == Some(&service.service) {
         let x = area.x.saturating_sub(1);
         pen.text(buf, x, area.y, 1, Sign::Selected.text(), Role::New);
-        pen.over(buf, Rect { x, width: area.width + 2, ..area }, Role::Selected);
+        // The name only: a row of all regions and numbers, left and entered, would be 700 bytes a move.
+        pen.over(buf, Rect { x, width: (grid.name + 4).min(area.width + 2), ..area }, Role::Selected);
     }
 }
 
@@ -327,6 +349,8 @@ pub(super) fn notices<'a>(view: &View<'a>, screen: u16) -> Vec<Vec<Bit<'a>>> {
                 text(format!("{name} silent since {}: {why}", since.clock())),
                 dim(format!(", asked again in {}", format::age(again.since(now)))),
             ]),
+            // Without any service line B says the same.
+            RegionState::Connecting { .. } if view.snapshot.services.is_empty() => {}
             RegionState::Connecting { since } => {
                 lines.push(vec![dim("◇ "), text(format!("{name} asked {}", words::ago(view, *since))), dim(", no answer yet")])
             }

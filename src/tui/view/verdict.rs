@@ -137,26 +137,41 @@ fn reasons(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
     }
 }
 
-/// Words in lines of at most `width` columns; a word that is longer has a line of its own, cut at its end.
+/// Words in lines of at most `width` columns, a number with its unit in one; a word that is longer has a line of its own, cut at
+/// its end.
 pub(in crate::tui) fn wrap(words: &str, width: u16) -> Vec<&str> {
     let mut lines = Vec::new();
     let mut start = 0;
     let mut end = 0;
-    for (at, word) in words.split(' ').scan(0, |at, word| {
-        let here = *at;
-        *at += word.len() + 1;
-        Some((here, word))
-    }) {
-        let line = words.get(start..at + word.len()).unwrap_or_default();
+    let mut from = 0;
+    let all: Vec<(usize, &str)> = words
+        .split(' ')
+        .map(|word| {
+            from += word.len() + 1;
+            (from - word.len() - 1, word)
+        })
+        .collect();
+    for run in all.chunk_by(|before, word| belongs(before.1, word.1)) {
+        let (Some((at, _)), Some((last, word))) = (run.first(), run.last()) else { continue };
+        let at = *at;
+        let line = words.get(start..last + word.len()).unwrap_or_default();
         if crate::tui::pen::columns(line) > width && end > start {
             lines.push(words.get(start..end).unwrap_or_default());
             start = at;
         }
-        end = at + word.len();
+        end = last + word.len();
     }
     lines.push(words.get(start..end).unwrap_or_default());
     lines.retain(|l| !l.is_empty());
     lines
+}
+
+/// Whether a word must stand behind the one before: a unit behind its number, a number behind its sign.
+fn belongs(before: &str, word: &str) -> bool {
+    let unit = word.trim_end_matches(['.', ',', ';', ':', ')']);
+    before == "<"
+        || word == "<"
+        || before.ends_with(|c: char| c.is_ascii_digit()) && matches!(unit, "%" | "s" | "ms" | "min" | "h" | "d" | "/s" | "req/s")
 }
 
 /// A label at the left and a number at the right.
@@ -193,7 +208,8 @@ pub(super) fn line(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
         }
         None if !r.status.flown => line.left.push(Fact::new(1, [dim("somebody else moves it")])),
         None if !v.measured => line.left.push(Fact::new(1, [dim("this is not zero")])),
-        None => line.left.push(Fact::new(1, [dim(more(r, says))])),
+        None if r.new.requests < 1.0 => line.left.push(Fact::new(1, [dim(format!("no requests on {} yet", version(&r.status.to)))])),
+        None => line.left.extend(Some(more(r, says)).filter(|m| !m.is_empty()).map(|m| Fact::new(1, [dim(m)]))),
     }
     let (bad, of) = r.status.bad_checks;
     if matches!(r.status.mood, Mood::Failing { .. }) {
@@ -201,7 +217,7 @@ pub(super) fn line(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
         let mut number = checks(bad, of);
         number.push(dim(format!(" {bad} of {of} bad")));
         line.left.push(Fact::new(2, number));
-    } else if v.measured {
+    } else if v.measured && v.requests >= 1.0 {
         line.left.push(Fact::new(3, requests(r, " requests, ")));
         if let (Some(at), true) = (v.next_check, r.in_flight()) {
             line.right.push(Fact::new(4, [dim("check in "), strong(words::left(view, at))]));

@@ -108,7 +108,8 @@ impl Table<'_> {
         let end = pen.text(buf, area.x, area.y, area.width, self.title, Role::Title);
         // Up to the next heading.
         let headed = self.columns.iter().zip(&places).skip(1).filter(|(c, _)| !c.heading.is_empty());
-        let note_room = headed.filter_map(|(_, p)| *p).map(|(x, _)| x).next().unwrap_or(area.right()).saturating_sub(end + 2);
+        let note_room =
+            headed.filter_map(|(_, p)| *p).map(|(x, _)| x).next().map_or(area.right(), |x| x.saturating_sub(2)).saturating_sub(end + 2);
         if columns(self.note) <= note_room {
             pen.text(buf, end + 2, area.y, note_room, self.note, Role::Dim);
         }

@@ -7,7 +7,7 @@ use crate::strategy::{Limit, Plan};
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::view::{View, words};
-use crate::units::Percent;
+use crate::units::{Percent, Service};
 
 /// One thing that was looked at.
 pub(super) struct Check {
@@ -30,10 +30,13 @@ pub(super) fn checks(plan: &Plan, view: &View<'_>) -> Vec<Check> {
     all
 }
 
-/// `5 ok, 1 to look at`.
+/// `5 ok, 1 to look at`, or `1 in the way`.
 pub(super) fn count(checks: &[Check]) -> String {
     let of = |sign: Sign| checks.iter().filter(|c| c.sign == sign).count();
-    let parts = [(of(Sign::Failing), "in the way"), (of(Sign::Done), "ok"), (of(Sign::Look), "to look at")];
+    if of(Sign::Failing) > 0 {
+        return format!("{} in the way", of(Sign::Failing));
+    }
+    let parts = [(of(Sign::Done), "ok"), (of(Sign::Look), "to look at")];
     parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect::<Vec<_>>().join(", ")
 }
 
@@ -67,17 +70,22 @@ fn rights(plan: &Plan, view: &View<'_>) -> Check {
 fn alone(plan: &Plan, view: &View<'_>) -> Check {
     let of_service = |r: &&RolloutView| r.status.service == plan.service;
     let mut mine = view.snapshot.rollouts.iter().filter(of_service);
-    let name = &plan.service.name;
-    match mine.find(|r| r.in_flight() || r.phase == Phase::Back) {
-        Some(r) if r.phase == Phase::Back => {
+    if let Some(says) = in_flight(&plan.service, view) {
+        return Check { sign: Sign::Failing, says };
+    }
+    match mine.find(|r| r.phase == Phase::Back) {
+        Some(r) => {
             Check { sign: Sign::Look, says: format!("the rollback of {} can not be undone after this", words::version(&r.status.to)) }
         }
-        Some(r) => {
-            let by = r.status.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
-            Check { sign: Sign::Failing, says: format!("{name} {} is in flight{by}: finish it first", words::version(&r.status.to)) }
-        }
-        None => ok(format!("nobody else rolls out {name}")),
+        None => ok(format!("nobody else rolls out {}", plan.service.name)),
     }
+}
+
+/// What is in flight of a service, which keeps another launch of it away.
+pub(super) fn in_flight(service: &Service, view: &View<'_>) -> Option<String> {
+    let r = view.snapshot.rollouts.iter().find(|r| r.status.service == *service && r.in_flight())?;
+    let by = r.status.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
+    Some(format!("{} is in flight{by}: finish it first", words::version(&r.status.to)))
 }
 
 /// Whether the new version is known and is another one, and all regions run the same now.

@@ -1,13 +1,14 @@
 //! The second stage: every value with where it comes from, and beside it what the chosen one means.
 
+use super::checks::{Check, checks};
 use super::page::{Page, widest};
-use super::{foot, press, warning};
+use super::{foot, press};
 use crate::strategy::Key;
 use crate::tui::commands::Action;
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::launch::{Form, Typed};
-use crate::tui::pen::{Bit, Pen, dim, key, sign, strong, text};
+use crate::tui::pen::{Bit, Pen, columns, dim, key, sign, strong, text};
 use crate::tui::theme::Role;
 use crate::tui::view::{TWO_COLUMNS, View, WIDE, take, take_last};
 use crate::tui::widgets::facts::Fact;
@@ -28,13 +29,13 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, p
     let screen = area.width + 2;
     if screen < TWO_COLUMNS {
         // The list and what the chosen row means below it.
-        let below = (rest.height / 2).clamp(4, 12).min(rest.height.saturating_sub(4));
+        let below = rest.height.saturating_sub(rows.len() as u16 + 3).max(6).min(rest.height.saturating_sub(4));
         let lower = take_last(&mut rest, below);
         take_last(&mut rest, 1);
         let cursor = list(rest, buf, form, pen);
         let mut page = Page { rest: lower, buf, pen };
         meaning(&mut page, form, chosen, view);
-        found(&mut page, form);
+        found(&mut page, form, view);
         return cursor;
     }
     let left = Rect { width: if screen >= WIDE { 62 } else { area.width * 48 / 100 }, ..rest };
@@ -52,9 +53,10 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, p
     let cursor = list(Rect { height: rows_of_list, ..left }, buf, form, pen);
     let mut below = left;
     take(&mut below, rows_of_list + 1);
-    found(&mut Page { rest: below, buf, pen }, form);
+    found(&mut Page { rest: below, buf, pen }, form, view);
     let mut page = Page { rest: right, buf, pen };
     meaning(&mut page, form, chosen, view);
+    makes(&mut page, form);
     as_a_file(&mut page, form);
     cursor
 }
@@ -80,7 +82,7 @@ fn next<'a>(form: &'a Form, view: &View<'a>) -> Vec<Fact<'a>> {
             Fact::new(2, [dim("every value may stay as it is")]),
         ];
     }
-    let many = if form.troubles.len() == 1 { "1 value is wrong".into() } else { format!("{} are wrong", form.troubles.len()) };
+    let many = if form.troubles.len() == 1 { "1 value is wrong".into() } else { format!("{} values are wrong", form.troubles.len()) };
     vec![Fact::new(0, [sign(Sign::Failing), strong(format!(" {many}"))]), Fact::new(1, [tab, text(" goes to it")])]
 }
 
@@ -88,7 +90,7 @@ fn next<'a>(form: &'a Form, view: &View<'a>) -> Vec<Fact<'a>> {
 fn list(area: Rect, buf: &mut Buffer, form: &Form, pen: &Pen<'_>) -> Option<Position> {
     let rows = form.rows();
     let name = widest(rows.iter().map(|r| r.key.name));
-    let columns = [Column::words([], name), Column::words([dim("value")], VALUE).grows(), Column::words([dim("from")], 8)];
+    let columns_of_list = [Column::words([], name), Column::words([dim("value")], VALUE).grows(), Column::words([dim("from")], 8)];
     let mut all: Vec<Row<'_>> = rows
         .iter()
         .map(|r| {
@@ -103,6 +105,7 @@ fn list(area: Rect, buf: &mut Buffer, form: &Form, pen: &Pen<'_>) -> Option<Posi
                 (true, _) if r.key.name == "to" => Bit::new(Role::Unknown, "missing"),
                 (true, _) => dim("not set"),
                 (false, true) => text("you"),
+                (false, false) if r.key.name == "to" => dim("newest"),
                 (false, false) => dim("default"),
             };
             Row {
@@ -121,7 +124,7 @@ fn list(area: Rect, buf: &mut Buffer, form: &Form, pen: &Pen<'_>) -> Option<Posi
     // From the middle on the chosen row stays there.
     let first = keep_in_sight(form.row.saturating_sub(height / 2), form.row, height, all.len());
     let shown = all.get(first..(first + height).min(all.len())).unwrap_or_default();
-    Table { title: "DETAILS", note: "", columns: &columns, rows: shown, selectable: true, selected: Some(form.row - first) }
+    Table { title: "DETAILS", note: "", columns: &columns_of_list, rows: shown, selectable: true, selected: Some(form.row - first) }
         .draw(area, buf, pen);
     let editing = form.editing.as_ref()?;
     let x = area.x + 3 + name + 2;
@@ -163,7 +166,8 @@ fn meaning(page: &mut Page<'_, '_>, form: &Form, chosen: Option<&Key>, view: &Vi
 }
 
 /// What was found: what is wrong in other rows, and what may surprise.
-fn found(page: &mut Page<'_, '_>, form: &Form) {
+fn found(page: &mut Page<'_, '_>, form: &Form, view: &View<'_>) {
+    let width = page.rest.width;
     let chosen = form.rows().get(form.row).map(|r| r.key);
     let shown = chosen.and_then(|k| form.wrong(k));
     let others: Vec<_> = form.troubles.iter().filter(|t| Some(*t) != shown).collect();
@@ -171,8 +175,32 @@ fn found(page: &mut Page<'_, '_>, form: &Form) {
         page.signed(Sign::Failing, &format!("{}: {}", t.cause, t.remedy), Role::Text);
     }
     if let Some(compiled) = &form.compiled {
-        compiled.plan.warnings.iter().for_each(|w| page.signed(Sign::Look, warning(w), Role::Text));
+        let checks = checks(&compiled.plan, view);
+        let (look, ok): (Vec<&Check>, Vec<&Check>) = checks.iter().partition(|c| c.sign != Sign::Done);
+        look.iter().for_each(|c| page.signed(c.sign, &c.says, Role::Text));
         page.signed(Sign::Ok, "all values are possible", Role::Text);
+        for check in ok.iter().filter(|c| columns(&c.says) + 2 <= width) {
+            page.signed(Sign::Ok, &check.says, Role::Text);
+        }
+    }
+}
+
+/// What the values make, while they are typed too.
+fn makes(page: &mut Page<'_, '_>, form: &Form) {
+    if page.rest.height < 4 {
+        return;
+    }
+    page.skip(1);
+    page.line(&[Bit::new(Role::Title, "what it makes")]);
+    match &form.compiled {
+        Some(c) => {
+            let back = format::measured(super::needs::way_back(&c.plan));
+            let summary = c.plan.summary();
+            let words = summary.split_once(", ").map_or("", |(_, rest)| rest);
+            page.line(&[text(words)]);
+            page.line(&[dim("way back "), strong(back), dim(", left behind: "), text(c.plan.left_behind())]);
+        }
+        None => page.line(&[dim("no plan while something is wrong")]),
     }
 }
 

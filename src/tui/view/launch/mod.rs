@@ -22,7 +22,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 /// From this height of the pane on there is a blank row above the key bar.
-const TALL: u16 = 26;
+const TALL: u16 = 24;
 
 /// Draws the stage in the pane between top lines and key bar, and returns where the cursor belongs while text is typed.
 pub(super) fn draw(content: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &Pen<'_>) -> Option<Position> {
@@ -58,16 +58,14 @@ fn versions(form: &Form) -> [Bit<'_>; 3] {
 
 /// What is being made.
 fn subject(form: &Form, screen: u16) -> Facts<'_> {
-    let what = match (&form.compiled, form.stage) {
-        (Some(c), Stage::Details | Stage::Plan) => c.plan.summary(),
-        _ => form.kind.name().to_owned(),
-    };
-    Facts {
-        head: vec![strong(shorten(&form.service.name, 24))],
-        left: vec![Fact::new(0, versions(form)), Fact::new(1, [dim(what)])],
-        right: Vec::new(),
-        spacing: Spacing::at(screen),
+    let mut left = vec![Fact::new(0, versions(form)), Fact::new(1, [dim(form.kind.name())])];
+    if let (Some(c), Stage::Details | Stage::Plan) = (&form.compiled, form.stage) {
+        let summary = c.plan.summary();
+        // Regions go before steps, and the time stays longest.
+        let facts = summary.split(", ").skip(1).zip([3, 4, 2]).map(|(says, rank)| Fact::new(rank, [dim(says.to_owned())]));
+        left.extend(facts);
     }
+    Facts { head: vec![strong(shorten(&form.service.name, 24))], left, right: Vec::new(), spacing: Spacing::at(screen) }
 }
 
 /// How far one is. Where a strip has taken the line above, what is being made stands here.

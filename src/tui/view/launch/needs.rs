@@ -127,24 +127,19 @@ pub(super) fn what_happens(plan: &Plan) -> String {
 
 /// What it costs when the new version is bad.
 pub(super) fn when_wrong(plan: &Plan, about: &About) -> Vec<String> {
-    let back = format!("{}: {}.", sentence(about.way_back), format::measured(way_back(plan)));
+    let back = format!("{}: {}.", format::capital(about.way_back), format::measured(way_back(plan)));
     let first = plan.steps.iter().enumerate().find_map(|(at, s)| Some((at, s.weight?)));
     let hurt = first.and_then(|(at, weight)| {
         let load: Option<f64> = plan.legs.iter().map(|l| l.load).sum();
         let (exposed, load) = (plan.exposed(at)?, load?);
-        Some(format!(
-            "At {} of {} req/s a bad {} meets {} requests a second.",
-            share(weight),
-            format::per_second(load),
-            version(&plan.to),
-            format::per_second(exposed)
-        ))
+        let (to, load) = (version(&plan.to), format::per_second(load));
+        Some(match plan.strategy {
+            StrategyKind::Canary => {
+                format!("At {} a bad {to} meets {} of {load} requests a second.", share(weight), format::per_second(exposed))
+            }
+            StrategyKind::BlueGreen => format!("From the switch on a bad {to} meets all {load} requests a second."),
+            StrategyKind::Rolling => format!("With each pod a bad {to} meets more of the {load} requests a second."),
+        })
     });
     std::iter::once(back).chain(hurt).collect()
-}
-
-/// Words of the catalogue as a sentence begins.
-pub(super) fn sentence(words: &str) -> String {
-    let mut chars = words.chars();
-    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use super::checks::{self, Check};
 use super::foot;
 use super::page::Page;
-use crate::strategy::{BackRun, Plan, Reversible};
+use crate::strategy::{BackRun, Compensation, Plan, Reversible, Step};
 use crate::tui::commands::Action;
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
@@ -16,6 +16,7 @@ use crate::tui::widgets::facts::{Fact, Facts, Spacing};
 use crate::tui::widgets::split_bar::Bar;
 use crate::tui::widgets::table::{Cell, Column, Row, Table};
 use crate::tui::widgets::title::{Title, rule};
+use crate::units::Span;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -23,7 +24,8 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, p
     let mut rest = area;
     let last = take_last(&mut rest, 2);
     take_last(&mut rest, 1);
-    let cursor = go(last, buf, form, view, pen);
+    let checks = form.compiled.as_ref().map(|c| checks::checks(&c.plan, view)).unwrap_or_default();
+    let cursor = go(last, buf, form, &checks, view, pen);
     let Some(compiled) = &form.compiled else {
         let mut page = Page { rest, buf, pen };
         for t in &form.troubles {
@@ -33,14 +35,15 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, p
         return cursor;
     };
     let plan = &*compiled.plan;
-    let (ways, checks) = (plan.ways_back(), checks::checks(plan, view));
+    let ways = plan.ways_back();
     if area.width + 2 >= TWO_COLUMNS {
         let (_, right) = beside(rest, rest.width * 41 / 100);
-        let most = rest.height.saturating_sub(8).max(4);
-        let needed = (ways.len() as u16 + 2).max(check_rows(&checks, right.width) + 1);
-        let below = take_last(&mut rest, needed.min(most));
-        take_last(&mut rest, 1);
-        let (left, right) = beside(below, right.width);
+        // All steps, where the ways back keep their rows with a title and what is left behind.
+        let rows = (lines(plan).len() as u16 + 1).min(rest.height.saturating_sub(ways.len() as u16 + 3));
+        let table = take(&mut rest, rows);
+        take(&mut rest, 1);
+        steps(table, buf, plan, form.scroll, pen);
+        let (left, right) = beside(rest, right.width);
         ways_back(left, buf, plan, &ways, view, pen);
         before_you_go(right, buf, &checks, pen);
     } else {
@@ -50,8 +53,8 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, p
         let below = take_last(&mut rest, (ways.len() as u16 + 2).min(most));
         take_last(&mut rest, 1);
         ways_back(below, buf, plan, &ways, view, pen);
+        steps(rest, buf, plan, form.scroll, pen);
     }
-    steps(rest, buf, plan, form.scroll, pen);
     cursor
 }
 
@@ -88,21 +91,26 @@ pub(super) fn steps(area: Rect, buf: &mut Buffer, plan: &Plan, scroll: usize, pe
     let all: Option<f64> = plan.legs.iter().map(|l| l.load).sum();
     let label = plan.steps.iter().map(|s| columns(&s.label())).max().unwrap_or(4);
     let widest = |of: &dyn Fn(usize) -> String, most: u16| (0..plan.steps.len()).map(|at| columns(&of(at))).max().unwrap_or(4).min(most);
-    let undo = |at: usize| plan.steps.get(at).map_or("", |s| s.compensation.words()).to_owned();
+    let numbers = (0..plan.steps.len()).filter_map(|at| Some(columns(&exposed(plan.exposed(at)?)))).max().unwrap_or(0);
+    let takes = plan.steps.iter().map(|s| columns(&takes(s))).max().unwrap_or(0).max(5);
     let mut columns = vec![
         Column::numbers([], 2),
         Column::words([], label),
-        Column::words([dim("does")], widest(&|at| plan.does(at), 30)).gap(3),
+        Column::words([dim("does")], widest(&|at| plan.does(at), if area.width < TWO_COLUMNS { 31 } else { 42 })).gap(3),
         Column::words([dim("passes when")], widest(&|at| plan.passes_when(at), 34)).gap(3).rank(2),
-        Column::words([dim("undo")], widest(&undo, 28)).gap(3),
-        Column::numbers([dim("takes")], 8).gap(3),
+        Column::words([dim("undo")], widest(&|at| undo(plan, at), 28)),
+        Column::numbers([dim("takes")], takes),
     ];
     if all.is_some() {
         columns.push(Column::words([dim("requests exposed")], 16).gap(3).rank(3).grows());
-        columns.push(Column::numbers([], 8).rank(4));
+        columns.push(Column::numbers([], numbers).gap(1).rank(3));
     }
     let blank: Vec<Column<'_>> = columns.iter().map(|c| Column { heading: Vec::new(), ..c.clone() }).collect();
     Table { title: "PLAN", note: "", columns: &columns, rows: &[], selectable: false, selected: None }.draw(area, buf, pen);
+    if lines.len() > rows {
+        // Between the title and the first heading.
+        pen.text(buf, area.x + 5, area.y, label + 3, &format!("{}-{}/{}", first + 1, first + shown.len(), lines.len()), Role::Dim);
+    }
     for (line, y) in shown.iter().zip(area.y + 1..) {
         match line {
             // The row above has the place of the headings, which are drawn already.
@@ -125,6 +133,28 @@ fn across(row: Rect, buf: &mut Buffer, says: &str, pen: &Pen<'_>) {
     pen.text(buf, row.x + 6, row.y, row.width.saturating_sub(6), &format!(" {says} "), Role::Limit);
 }
 
+/// What takes a step back, in few words.
+fn undo(plan: &Plan, at: usize) -> String {
+    match plan.steps.get(at).map(|s| (s.compensation, &s.legs)) {
+        Some((Compensation::Nothing, _)) => "nothing".into(),
+        Some((Compensation::TemplateBack, _)) => "template back, by pods".into(),
+        Some((Compensation::StartOldPods, legs)) => {
+            let pods: u32 = plan.legs.iter().filter(|l| legs.contains(&l.id)).map(|l| l.base).sum();
+            format!("start {pods} pods of {}", words::version(&plan.from()))
+        }
+        Some((other, _)) => other.words().into(),
+        None => String::new(),
+    }
+}
+
+fn takes(step: &Step) -> String {
+    format!("≈{}", format::duration(Span(step.expected.0 + 500)))
+}
+
+fn exposed(per_second: f64) -> String {
+    format!("{}/s", format::per_second(per_second))
+}
+
 fn row(plan: &Plan, at: usize, all: Option<f64>) -> Row<'static> {
     let Some(step) = plan.steps.get(at) else { return Row::default() };
     // What is as in the row above is read once.
@@ -133,18 +163,18 @@ fn row(plan: &Plan, at: usize, all: Option<f64>) -> Row<'static> {
         .and_then(|b| plan.steps.get(b))
         .is_some_and(|b| b.kind == step.kind && b.gates == step.gates && b.hold == step.hold);
     let role = if same { Role::Dim } else { Role::Text };
-    let undo = if step.reversible == Reversible::Instant { role } else { Role::Warn };
+    let back = if step.reversible == Reversible::Instant { role } else { Role::Warn };
     let mut cells: Vec<Cell<'static>> = vec![
         [dim((at + 1).to_string())].into(),
         [strong(step.label())].into(),
         [Bit::new(role, plan.does(at))].into(),
         [Bit::new(role, plan.passes_when(at))].into(),
-        [Bit::new(undo, step.compensation.words())].into(),
-        [text(format!("≈{}", format::duration(crate::units::Span(step.expected.0 + 500))))].into(),
+        [Bit::new(back, undo(plan, at))].into(),
+        [text(takes(step))].into(),
     ];
     if let (Some(exposed), Some(all)) = (plan.exposed(at), all) {
         cells.push(if exposed > 0.0 { Cell::Bar(Bar::split(exposed / all.max(0.001), None)) } else { Cell::Words(Vec::new()) });
-        let number = format!("{}/s", format::per_second(exposed));
+        let number = self::exposed(exposed);
         cells.push([if exposed > 0.0 { strong(number) } else { dim(number) }].into());
     }
     Row { sign: None, cells, off: false }
@@ -153,7 +183,10 @@ fn row(plan: &Plan, at: usize, all: Option<f64>) -> Row<'static> {
 /// What the one key does, step by step.
 fn ways_back(area: Rect, buf: &mut Buffer, plan: &Plan, ways: &[BackRun], view: &View<'_>, pen: &Pen<'_>) {
     let mut rest = area;
-    Title::new("WAY BACK", vec![Fact::new(1, [dim("the same key at every step")])]).draw(take(&mut rest, 1), buf, pen);
+    let left_behind = plan.left_behind();
+    let all = rest.height > ways.len() as u16 + 1;
+    let note = if all { "the same key at every step".to_owned() } else { format!("left behind: {left_behind}") };
+    Title::new("WAY BACK", vec![Fact::new(1, [dim(note)])]).draw(take(&mut rest, 1), buf, pen);
     let plate = key(view.key(Action::Rollback, "R"));
     let steps = |w: &BackRun| {
         if w.first == w.last { format!("in step {}", w.first + 1) } else { format!("in step {}-{}", w.first + 1, w.last + 1) }
@@ -163,7 +196,7 @@ fn ways_back(area: Rect, buf: &mut Buffer, plan: &Plan, ways: &[BackRun], view: 
     let rows: Vec<(String, String, String, bool)> = ways
         .iter()
         .map(|w| (steps(w), w.does.clone(), format!("{}{}", if w.up_to { "up to " } else { "" }, format::measured(w.about)), slow(w)))
-        .chain([("left behind".to_owned(), plan.left_behind(), String::new(), false)])
+        .chain(all.then(|| ("left behind".to_owned(), left_behind, String::new(), false)))
         .collect();
     let keys = plate.width() + 2;
     for (i, (steps, does, takes, slow)) in rows.iter().enumerate() {
@@ -183,13 +216,15 @@ fn ways_back(area: Rect, buf: &mut Buffer, plan: &Plan, ways: &[BackRun], view: 
         let wide = crate::tui::pen::width(&takes);
         pen.bits_right(buf, row.right(), row.y, &takes);
         let from = keys + label + 2;
-        let mut page = Page { rest: Rect { x: row.x + from, width: row.width.saturating_sub(from + wide + 2), ..row }, buf, pen };
-        page.line(&[text(does.as_str())]);
+        let place = Rect { x: row.x + from, width: row.width.saturating_sub(from + wide + 2), ..row };
+        let lines = crate::tui::view::wrap(does, place.width).len() as u16;
+        // A second line where nothing that follows loses its own.
+        let spare = rest.height.saturating_sub((rows.len() - i - 1) as u16);
+        let more = lines.saturating_sub(1).min(spare);
+        take(&mut rest, more);
+        let mut page = Page { rest: Rect { height: 1 + more, ..place }, buf, pen };
+        if more + 1 >= lines { page.words(does, Role::Text) } else { page.line(&[text(does.as_str())]) }
     }
-}
-
-fn check_rows(checks: &[Check], width: u16) -> u16 {
-    checks.iter().map(|c| crate::tui::view::wrap(&c.says, width.saturating_sub(2)).len() as u16).sum()
 }
 
 fn before_you_go(area: Rect, buf: &mut Buffer, checks: &[Check], pen: &Pen<'_>) {
@@ -220,7 +255,7 @@ fn one_line(row: Rect, buf: &mut Buffer, checks: &[Check], pen: &Pen<'_>) {
 }
 
 /// What to press to launch, and why it is launched.
-fn go(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &Pen<'_>) -> Option<Position> {
+fn go(area: Rect, buf: &mut Buffer, form: &Form, checks: &[Check], view: &View<'_>, pen: &Pen<'_>) -> Option<Position> {
     let mut rest = area;
     let row = take(&mut rest, 1);
     let (enter, arm) = (key(view.key(Action::Open, "Enter")), key(view.key(Action::Arm, "A")));
@@ -233,6 +268,8 @@ fn go(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &Pen<'_>)
         vec![Fact::new(0, [strong("this is read only:"), text(" nothing can be launched from here")])]
     } else if form.compiled.is_none() {
         vec![Fact::new(0, press_leave(view)), Fact::new(0, [strong("nothing can be launched: something is wrong in the details")])]
+    } else if let Some(check) = checks.iter().find(|c| c.sign == Sign::Failing) {
+        vec![Fact::new(0, [strong("cannot be launched now:"), text(format!(" {}", check.says))])]
     } else if view.unarmed() {
         vec![
             Fact::new(0, [strong(format!("{fleet} is safe.")), text("  To launch press "), arm, text("  then "), enter]),

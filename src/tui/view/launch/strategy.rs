@@ -1,8 +1,8 @@
 //! The first stage: what is launched, and which strategy fits here.
 
-use super::needs::{self, sentence};
 use super::page::{Page, widest};
-use super::{foot, press, stairs};
+use super::{TALL, foot, press, stairs};
+use super::{checks, needs};
 use crate::strategy::{About, Plan, Route, StrategyKind, about};
 use crate::tui::commands::Action;
 use crate::tui::format;
@@ -19,13 +19,16 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 /// Rows of the stairs with their labels.
-const STAIRS: u16 = 8;
+const STAIRS: u16 = 12;
 /// Columns where the words behind a name begin.
 const BEHIND: u16 = 11;
 
 pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &Pen<'_>) -> Option<Position> {
     let mut rest = area;
     let last = take_last(&mut rest, 1);
+    if rest.height >= TALL {
+        take_last(&mut rest, 1);
+    }
     let cursor = what(&mut rest, buf, form, view, pen);
     take(&mut rest, 1);
     table(take(&mut rest, StrategyKind::ALL.len() as u16 + 1), buf, form, pen);
@@ -56,7 +59,7 @@ fn next<'a>(form: &'a Form, view: &View<'a>) -> Vec<Fact<'a>> {
     }
     if refused.is_some() {
         let other = [key(view.key(Action::Down, "j")), text(" "), key(view.key(Action::Up, "k")), text(" choose another strategy")];
-        return vec![Fact::new(0, [strong(format!("{} does not fit here.", sentence(form.kind.name())))]), Fact::new(0, other)];
+        return vec![Fact::new(0, [strong(format!("{} does not fit here.", format::capital(form.kind.name())))]), Fact::new(0, other)];
     }
     vec![
         Fact::new(0, [key(view.key(Action::Open, "Enter")), text(" fill in "), strong(form.kind.name())]),
@@ -73,11 +76,12 @@ fn what(rest: &mut Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &P
     if rest.height >= 18 || form.typed(Typed::Service).is_some() {
         let row = take(rest, 1);
         let at = services.iter().position(|s| *s == &*form.service.name).unwrap_or(0);
-        let mut known = vec![dim(format!("{} of {}", at + 1, services.len()))];
-        if form.typed(Typed::Service).is_some() {
-            known = vec![dim(format!("known here: {}", services.join(", ")))];
+        let mut facts = vec![Fact::new(2, [dim(format!("{} of {}", at + 1, services.len()))])];
+        if form.typed(Typed::Service).is_some() && row.width + 2 >= TWO_COLUMNS {
+            facts = vec![Fact::new(0, [dim(format!("known here: {}", services.join(", ")))])];
         }
-        let facts = vec![Fact::new(2, known), Fact::new(1, press(view, Action::Service, "s", "another"))];
+        facts.extend(checks::in_flight(&form.service, view).map(|says| Fact::new(0, [sign(Sign::Failing), text(format!(" {says}"))])));
+        facts.push(Fact::new(1, press(view, Action::Service, "s", "another")));
         cursor = cursor.or(choice(row, buf, form, Typed::Service, strong(&*form.service.name), facts, pen));
     }
     let row = take(rest, 1);
@@ -125,25 +129,30 @@ fn choice(row: Rect, buf: &mut Buffer, form: &Form, what: Typed, value: Bit<'_>,
 fn table(area: Rect, buf: &mut Buffer, form: &Form, pen: &Pen<'_>) {
     let columns = [
         Column::words([], 12),
-        Column::words([dim("use it when")], 40).grows().rank(2),
+        Column::words([dim("use it when")], 54).rank(2),
         Column::words([dim("risk")], 5),
         Column::numbers([dim("way back")], 8),
         Column::numbers([dim("extra pods")], 12).rank(1),
-        Column::words([dim("fits here")], 17).gap(3),
+        Column::words([dim("fits here")], 13).gap(3).grows(),
     ];
-    let rows: Vec<Row<'_>> = StrategyKind::ALL.into_iter().map(|kind| row(kind, form)).collect();
+    let rows: Vec<Row<'_>> = StrategyKind::ALL.into_iter().map(|kind| row(kind, form, area.width + 2 >= WIDE)).collect();
     let selected = StrategyKind::ALL.iter().position(|k| *k == form.kind);
     Table { title: "STRATEGY", note: "", columns: &columns, rows: &rows, selectable: true, selected }.draw(area, buf, pen);
 }
 
-fn row(kind: StrategyKind, form: &Form) -> Row<'_> {
+fn row(kind: StrategyKind, form: &Form, wide: bool) -> Row<'_> {
     let it = about(kind);
     let fit = form.fits.iter().find(|(k, _)| *k == kind).map(|(_, fit)| fit);
     let (back, pods) = match fit {
         Some(Ok(plan)) => (strong(format::measured(needs::way_back(plan))), extra(plan)),
         _ => (dim(it.rollback_speed), format::NONE.to_owned()),
     };
-    let [mark, blank, word] = fits(fit);
+    let [mark, blank, mut word] = fits(fit);
+    if let (true, Some(Err(t))) = (wide, fit) {
+        word.text = t.cause.clone().into();
+    } else if let (true, Some(Ok(plan))) = (wide, fit) {
+        word.text = plan.warnings.first().map_or(word.text, |w| super::warning(w).to_owned().into());
+    }
     let full = "■".repeat(usize::from(it.risk));
     let rest = "□".repeat(usize::from(5 - it.risk.min(5)));
     Row {
@@ -175,7 +184,7 @@ fn fits(fit: Option<&Result<std::sync::Arc<Plan>, Trouble>>) -> [Bit<'static>; 3
         None => (Sign::Unknown, Role::Unknown, "not known yet"),
         Some(Err(t)) if t.kind == Kind::Refused => (Sign::Off, Role::Off, "not here"),
         Some(Err(t)) if t.place.name == "--to" => (Sign::Unknown, Role::Unknown, "no version"),
-        Some(Err(_)) => (Sign::Failing, Role::Bad, "see below"),
+        Some(Err(_)) => (Sign::Failing, Role::Bad, "not so"),
         Some(Ok(plan)) if plan.strategy == StrategyKind::Canary && plan.legs.iter().any(|l| l.route == Route::Pods) => {
             (Sign::Look, Role::Text, "by pods")
         }
@@ -201,8 +210,8 @@ fn chosen(area: Rect, buf: &mut Buffer, form: &Form, pen: &Pen<'_>) {
     let (left, right) = if two { beside(rest, rest.width * 48 / 100) } else { (Rect::default(), rest) };
     if let Some(plan) = plan {
         let place = if two { left } else { rest };
-        let rows = STAIRS.min(place.height.saturating_sub(1));
-        let room = two || rest.height >= STAIRS + 10;
+        let rows = if two { STAIRS } else { STAIRS - 4 }.min(place.height.saturating_sub(1));
+        let room = two || rest.height >= STAIRS + 8;
         if room {
             traffic(Rect { height: rows + 1, ..place }, buf, plan, pen);
         }
@@ -227,7 +236,7 @@ fn traffic(area: Rect, buf: &mut Buffer, plan: &Plan, pen: &Pen<'_>) {
 /// What happens, what then when it goes wrong, what it needs, what one learns; what has no room is left out, the last first.
 fn words(area: Rect, buf: &mut Buffer, it: &About, plan: Result<&std::sync::Arc<Plan>, Option<&Trouble>>, pen: &Pen<'_>) {
     let mut page = Page { rest: area, buf, pen };
-    let learn = format!("{}.", sentence(it.learn));
+    let learn = format!("{}.", format::capital(it.learn));
     match plan {
         Ok(plan) => {
             page.section("what happens", &[&needs::what_happens(plan)], true);
@@ -249,13 +258,14 @@ fn words(area: Rect, buf: &mut Buffer, it: &About, plan: Result<&std::sync::Arc<
         }
         Err(trouble) => {
             if let Some(trouble) = trouble {
-                page.signed(Sign::Failing, &format!("{}.", sentence(&trouble.cause)), Role::Strong);
-                page.signed(Sign::Later, &format!("{}.", sentence(&trouble.remedy)), Role::Text);
+                let missing = trouble.place.name == "--to";
+                page.signed(if missing { Sign::Unknown } else { Sign::Failing }, &format::capital(&trouble.cause), Role::Strong);
+                page.signed(Sign::Later, &format::capital(&trouble.remedy), Role::Text);
                 page.skip(1);
             }
-            page.section("what happens", &[&format!("{}.", sentence(it.what))], true);
-            page.section("when it goes wrong", &[&format!("{}.", sentence(it.way_back))], false);
-            page.section("what it needs", &[&format!("{}.", sentence(it.needs))], false);
+            page.section("what happens", &[&format!("{}.", format::capital(it.what))], true);
+            page.section("when it goes wrong", &[&format!("{}.", format::capital(it.way_back))], false);
+            page.section("what it needs", &[&format!("{}.", format::capital(it.needs))], false);
         }
     }
     page.section("what you learn", &[&learn], false);
