@@ -222,6 +222,17 @@ fn two_values_that_are_wrong_are_both_told() {
 }
 
 #[test]
+fn waves_are_typed_as_a_document_writes_them_and_seen_in_the_plan() {
+    let mut desk = Desk::practice();
+    desk.keys("tab j j j l enter j j j j j j j enter ctrl-u \"[us-east-1, mars]\" enter");
+    let form = desk.model().form.as_ref().unwrap();
+    assert_eq!(form.rows()[form.row].key.name, "regions");
+    assert!(form.wrong(form.rows()[form.row].key).is_some_and(|t| t.cause == "regions: unknown region mars"), "{:?}", form.troubles);
+    desk.keys("enter ctrl-u \"{waves: [[us-west-2], [us-east-1, eu-west-1]], between: 10m}\" enter tab G");
+    desk.holds("plan_waves", &[(80, 24), (120, 36)]);
+}
+
+#[test]
 fn what_was_typed_for_a_strategy_is_kept_for_it() {
     let mut desk = Desk::practice();
     desk.keys("tab j j j l enter enter ctrl-u \"2%\" enter esc k enter");

@@ -38,8 +38,8 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, p
     let ways = plan.ways_back();
     if area.width + 2 >= TWO_COLUMNS {
         let (_, right) = beside(rest, rest.width * 41 / 100);
-        // All steps, where the ways back keep their rows with a title and what is left behind.
-        let rows = (lines(plan).len() as u16 + 1).min(rest.height.saturating_sub(ways.len() as u16 + 3));
+        // All steps, where the ways back keep their rows, one of them in two, with a title and what is left behind.
+        let rows = (lines(plan).len() as u16 + 1).min(rest.height.saturating_sub(ways.len() as u16 + 4));
         let table = take(&mut rest, rows);
         take(&mut rest, 1);
         steps(table, buf, plan, form.scroll, pen);
