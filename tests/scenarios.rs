@@ -54,7 +54,7 @@ impl Flight {
         seen(&self.world, &self.id)
     }
     /// Flies to the end, forward or back.
-    fn fly(&mut self) -> Phase {
+    fn fly_to_the_end(&mut self) -> Phase {
         let ended = |w: &World, id: &RolloutId| w.rollout(id).is_some_and(|r| r.ended());
         assert!(self.until(Span::mins(180), ended), "it comes to an end");
         self.world.rollout(&self.id).expect("it is flown").phase()
@@ -93,25 +93,25 @@ fn every_file_in_scenarios_is_brought_and_can_be_read() {
 #[test]
 fn a_healthy_version_is_promoted_everywhere() {
     let mut flight = Flight::launch("healthy", CANARY);
-    assert_eq!(flight.fly(), Phase::Promoted);
+    assert_eq!(flight.fly_to_the_end(), Phase::Promoted);
     assert!(flight.first(|w| matches!(w, What::RollbackBegan { .. })).is_none());
     assert!(flight.asked("eu-west-1", 100).is_some());
 }
 
 #[test]
 fn the_same_scenario_flown_twice_is_the_same_flight() {
-    let flown = || {
+    let fly = || {
         let mut flight = Flight::launch("error-burst-at-15", CANARY);
-        flight.fly();
+        flight.fly_to_the_end();
         flight.events
     };
-    assert_eq!(flown(), flown());
+    assert_eq!(fly(), fly());
 }
 
 #[test]
 fn errors_at_15_percent_take_it_back_from_there_within_seconds() {
     let mut flight = Flight::launch("error-burst-at-15", CANARY);
-    assert_eq!(flight.fly(), Phase::RolledBack);
+    assert_eq!(flight.fly_to_the_end(), Phase::RolledBack);
     assert!(matches!(flight.why_back(), Some(RollbackCause::Limit { .. })), "{:?}", flight.why_back());
     let begun = flight.when(|w| matches!(w, What::RollbackBegan { .. })).unwrap();
     assert!(flight.asked("us-east-1", 15).is_some_and(|at| at < begun));
@@ -123,7 +123,7 @@ fn errors_at_15_percent_take_it_back_from_there_within_seconds() {
 #[test]
 fn an_image_that_nobody_can_pull_never_gets_a_user() {
     let mut flight = Flight::launch("bad-image", CANARY);
-    assert_eq!(flight.fly(), Phase::RolledBack);
+    assert_eq!(flight.fly_to_the_end(), Phase::RolledBack);
     assert!(
         matches!(flight.why_back(), Some(RollbackCause::Deadline { why, .. }) if why == "image pull denied (403)"),
         "{:?}",
@@ -135,17 +135,17 @@ fn an_image_that_nobody_can_pull_never_gets_a_user() {
 #[test]
 fn a_slow_version_is_seen_by_a_latency_limit_and_not_by_an_error_limit() {
     let mut blind = Flight::launch("slow-version", CANARY);
-    assert_eq!(blind.fly(), Phase::Promoted);
+    assert_eq!(blind.fly_to_the_end(), Phase::Promoted);
     let limits = [("strategy", "canary"), ("rollbackThreshold", "[2% error rate, p99 300ms]")];
     let mut seeing = Flight::launch("slow-version", &limits);
-    assert_eq!(seeing.fly(), Phase::RolledBack);
+    assert_eq!(seeing.fly_to_the_end(), Phase::RolledBack);
     assert!(matches!(seeing.why_back(), Some(RollbackCause::Limit { why, .. }) if why.contains("p99")), "{:?}", seeing.why_back());
 }
 
 #[test]
 fn a_capacity_hole_lets_only_a_part_move_at_once() {
     let mut flight = Flight::launch("capacity-hole", CANARY);
-    assert_eq!(flight.fly(), Phase::RolledBack);
+    assert_eq!(flight.fly_to_the_end(), Phase::RolledBack);
     let begun = flight.events.iter().position(|e| matches!(e.what, What::RollbackBegan { .. })).unwrap();
     let back: Vec<&What> = flight.events[begun..].iter().map(|e| &e.what).collect();
     let first = back.iter().find_map(|w| {
@@ -165,7 +165,7 @@ fn a_capacity_hole_lets_only_a_part_move_at_once() {
 #[test]
 fn a_lost_region_follows_when_it_answers_and_only_then_is_it_proven() {
     let mut flight = Flight::launch("lost-region", CANARY);
-    assert_eq!(flight.fly(), Phase::RolledBack);
+    assert_eq!(flight.fly_to_the_end(), Phase::RolledBack);
     let begun = flight.when(|w| matches!(w, What::RollbackBegan { .. })).unwrap();
     let back = |region: &str| flight.when(|w| matches!(w, What::LegProven { leg, .. } if leg.as_str() == region)).unwrap().since(begun);
     assert!(back("us-east-1") < Span::secs(5) && back("us-west-2") < Span::secs(5));

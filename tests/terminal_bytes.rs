@@ -140,10 +140,8 @@ fn where_nothing_changed_nothing_is_drawn_and_a_frame_is_no_bytes() {
     assert_eq!(cockpit.draw(), 0);
     // Time stands still: there is nothing to wake for either.
     cockpit.session.model.speed = Some(Speed { factor: 1.0, stopped: true });
-    let (wakes, draws, at) = (cockpit.wakes, cockpit.draws, cockpit.at);
-    let now = cockpit.now();
-    assert_eq!(cockpit.pace.rests(at, true, &cockpit.session, now), None);
-    assert_eq!((cockpit.wakes, cockpit.draws), (wakes, draws));
+    cockpit.at += Duration::from_secs(5);
+    assert_eq!(cockpit.pace.rests(cockpit.at, true, &cockpit.session, cockpit.now()), None);
 }
 
 #[test]
@@ -155,12 +153,12 @@ fn moving_the_selection_takes_at_most_300_bytes() {
         cockpit.draw();
         cockpit.key(code);
         let bytes = cockpit.draw();
-        println!("{code:?}: {bytes}");
         if code != KeyCode::Tab {
             assert!(bytes > 0, "{code:?} moves nothing");
             most = most.max(bytes);
         }
     }
+    println!("a move of the selection: at most {most} bytes");
     assert!(most <= 300, "{most}");
 }
 
@@ -168,34 +166,34 @@ fn moving_the_selection_takes_at_most_300_bytes() {
 fn a_quiet_second_is_a_few_bytes() {
     let mut cockpit = Cockpit::quiet();
     cockpit.run(1200);
-    let (mean, p95, most) = say("quiet", &cockpit.run(120));
-    assert!(mean <= 40 && p95 <= 60 && most <= 200, "{mean} {p95} {most}");
+    let (mean, _, most) = say("quiet", &cockpit.run(120));
+    assert!(mean <= 20 && most <= 200, "{mean} {most}");
 }
 
 #[test]
 fn ten_minutes_of_a_canary_with_all_numbers_changing_stay_within_their_bytes() {
-    for (place, keys) in [("fleet", &[][..]), ("rollout", &[KeyCode::Enter][..])] {
+    for (place, keys, limits) in [("fleet", &[][..], (500, 3500)), ("rollout", &[KeyCode::Enter][..], (600, 3500))] {
         let mut cockpit = Cockpit::practice();
         cockpit.run(5);
         keys.iter().for_each(|key| cockpit.key(*key));
         cockpit.run(5);
         let (mean, _, most) = say(place, &cockpit.run(600));
-        assert!(mean <= 600 && most <= 4096, "{place}: {mean} {most}");
+        assert!(mean <= limits.0 && most <= limits.1, "{place}: {mean} {most}");
     }
 }
 
 #[test]
-fn a_quiet_practice_fleet_wakes_the_loop_at_most_five_times_a_second_and_is_drawn_once() {
+fn a_quiet_practice_fleet_wakes_the_loop_less_than_twice_a_second_and_is_drawn_once() {
     let mut cockpit = Cockpit::quiet();
     cockpit.run(1200);
     (cockpit.wakes, cockpit.draws) = (0, 0);
     cockpit.run(60);
-    println!("quiet practice: {} wakes, {} draws in 60 s", cockpit.wakes, cockpit.draws);
-    assert!(cockpit.wakes <= 300 && cockpit.draws <= 60, "{} {}", cockpit.wakes, cockpit.draws);
+    println!("quiet practice: {} wake-ups, {} draws in 60 s", cockpit.wakes, cockpit.draws);
+    assert!(cockpit.wakes <= 90 && cockpit.draws <= 60, "{} {}", cockpit.wakes, cockpit.draws);
 }
 
 #[test]
-fn numbers_alone_are_drawn_once_a_second_at_any_speed_up_to_real() {
+fn numbers_alone_are_drawn_once_a_second() {
     let scenario = Scenario::free(42);
     let world = session::world(&scenario, Box::new(Simulator::new(scenario.fleet())), Box::new(Memory::default()));
     let mut cockpit = Cockpit::over(session::session(world));
@@ -203,8 +201,8 @@ fn numbers_alone_are_drawn_once_a_second_at_any_speed_up_to_real() {
     cockpit.run(1800);
     (cockpit.wakes, cockpit.draws) = (0, 0);
     let (mean, _, most) = say("calm fleet with traffic", &cockpit.run(60));
-    println!("with traffic: {} wakes, {} draws in 60 s", cockpit.wakes, cockpit.draws);
-    assert!(cockpit.wakes <= 300 && cockpit.draws <= 60, "{} {}", cockpit.wakes, cockpit.draws);
+    println!("calm fleet with traffic: {} wake-ups, {} draws in 60 s", cockpit.wakes, cockpit.draws);
+    assert!(cockpit.wakes <= 90 && cockpit.draws <= 60, "{} {}", cockpit.wakes, cockpit.draws);
     assert!(mean <= 600 && most <= 4096, "{mean} {most}");
 }
 

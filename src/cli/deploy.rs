@@ -19,7 +19,7 @@ pub fn run(args: &DeployArgs) -> Done {
     if args.practice.practice {
         let scenario = super::scenario::find(args.scenario.as_deref(), args.practice.seed)?;
         let mut world = flight::practice(&scenario, false);
-        let id = launch(&mut world, args, true)?;
+        let Some(id) = launch(&mut world, args, true)? else { return Ok(0) };
         let mut report = Report::new(args.json, id.clone());
         let speed = match args.practice.speed {
             Some(Speed::Times(times)) => Some(times),
@@ -28,13 +28,14 @@ pub fn run(args: &DeployArgs) -> Done {
         return super::paced(drive(&mut world, &id, &mut report, speed));
     }
     flight::with_real(&args.fleet, false, async |world| {
-        let id = launch(world, args, args.yes)?;
+        let Some(id) = launch(world, args, args.yes)? else { return Ok(0) };
         let mut report = Report::new(args.json, id.clone());
         drive(world, &id, &mut report, Some(1.0)).await
     })
 }
 
-fn launch(world: &mut World, args: &DeployArgs, armed: bool) -> Result<RolloutId, Vec<Trouble>> {
+/// Launches it; where that version runs already it says so, and there is nothing to drive.
+fn launch(world: &mut World, args: &DeployArgs, armed: bool) -> Result<Option<RolloutId>, Vec<Trouble>> {
     let mut typed = args.document.clone();
     if args.config.is_none() && args.document.strategy().is_none() {
         if !args.practice.practice {
@@ -45,8 +46,15 @@ fn launch(world: &mut World, args: &DeployArgs, armed: bool) -> Result<RolloutId
     }
     let document = document::read(args.config.as_deref(), &typed)?;
     let plan = plan(world, &document, args.service.as_deref(), args.practice.practice)?;
-    let by = flight::person();
-    world.take(world.now(), Intent::Launch { plan: Arc::new(plan), reason: None }, &by, armed).map_err(|t| vec![t])
+    if world.runs_already(&plan) {
+        let text = match args.json {
+            true => super::json_text(&json!({"schema": SCHEMA, "event": "finished", "outcome": "nothing-to-do", "to": plan.to}))?,
+            false => format!("nothing to do: {} is on {} already\n", plan.service.name, plan.to),
+        };
+        return print(&text).map(|_| None);
+    }
+    let launch = Intent::Launch { plan: Arc::new(plan), reason: None };
+    world.take(world.now(), launch, &flight::person(), armed).map(Some).map_err(|t| vec![t])
 }
 
 /// Compiles a document for the service that it, or the command line, names.

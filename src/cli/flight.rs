@@ -104,10 +104,10 @@ pub fn with_real(args: &FleetArgs, readonly: bool, work: impl AsyncFnOnce(&mut W
     })
 }
 
-/// Waits until every region has answered, or failed to.
+/// Waits until every region has answered, or failed to, and has said what may be written there.
 pub async fn heard(world: &mut World) {
     let end = Instant::now() + HEARD;
-    while !world.heard_all() {
+    while !(world.heard_all() && world.rights_known()) {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() || tokio::time::timeout(left, world.ready()).await.is_err() {
             return;

@@ -8,7 +8,8 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use std::io;
 
-const EXIT: [(&str, &str); 9] = [
+/// Exit codes, and what they mean.
+pub const EXIT: [(&str, &str); 9] = [
     ("0", "promoted, done, or nothing to do"),
     ("1", "a bug, or neither forward nor back was possible"),
     ("2", "wrong words on the command line, an unknown or ambiguous name"),

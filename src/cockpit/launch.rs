@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::fleet::Workload;
-use crate::strategy::{PlanLeg, Route};
+use crate::strategy::{Plan, PlanLeg, Route};
 use crate::units::{Kind, LegId, Place, Service, Span, Trouble, Version};
 
 /// How long pods take to start where nobody has seen it.
@@ -18,7 +18,10 @@ impl World {
         let list = || all.iter().take(20).map(|s| s.name.to_string()).collect::<Vec<_>>().join(", ");
         match found.as_slice() {
             [one] => Ok((**one).clone()),
-            [] if all.is_empty() => Err(usage(name, "no service was seen yet", "flightdeck doctor says what is in the way")),
+            [] if all.is_empty() => {
+                let cause = "no service was seen: nothing that could be asked has answered";
+                Err(Trouble::new(Kind::OutOfReach, Place::named(name), cause, "flightdeck doctor says what is in the way"))
+            }
             [] => Err(usage(name, "there is no such service", &format!("there are {}", list()))),
             many => {
                 let names: Vec<String> = many.iter().map(|s| format!("{}/{}", s.namespace, s.name)).collect();
@@ -44,6 +47,14 @@ impl World {
             return Err(usage(&service.name, "it runs nowhere", "see flightdeck status"));
         }
         Ok(legs)
+    }
+
+    /// Whether every leg of a plan runs its image already.
+    pub fn runs_already(&self, plan: &Plan) -> bool {
+        plan.legs.iter().all(|leg| {
+            let old = self.rows.get(&leg.workload).and_then(|row| row.workload.revision(&leg.old));
+            old.is_some_and(|old| old.images.iter().any(|(c, image)| *c == leg.container && *image == leg.image))
+        })
     }
 
     fn leg(&self, row: &super::fold::Row, to: &str, container: Option<&str>) -> Result<PlanLeg, Trouble> {

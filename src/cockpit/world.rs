@@ -286,6 +286,9 @@ impl World {
                 "wait for it, or take it back with R",
             );
         }
+        if self.runs_already(&plan) {
+            return refuse(format!("{} runs already", plan.to), "name another version");
+        }
         if let Some(leg) = plan.legs.iter().find(|l| !self.answers(&l.region)) {
             return refuse(format!("{} does not answer", leg.region), "launch without it (regions: ...), or wait until it is back");
         }
@@ -561,6 +564,14 @@ impl World {
             .regions
             .iter()
             .all(|r| self.regions.get(&r.name).is_some_and(|s| !matches!(s.state, super::RegionState::Connecting { .. })))
+    }
+
+    /// Whether what may be written is known for every workload of the regions that answer.
+    pub fn rights_known(&self) -> bool {
+        self.rows.values().map(|row| &row.workload.id).filter(|id| self.answers(&id.region)).all(|id| {
+            let known = self.regions.get(&id.region);
+            known.is_some_and(|region| region.rights.contains_key(&id.namespace))
+        })
     }
 }
 

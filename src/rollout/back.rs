@@ -214,6 +214,11 @@ impl Rollout {
         Some(proven + window.max(DRAIN))
     }
 
+    /// Whether a set of pods of the new side is still asked for somewhere, or may still be going.
+    pub(super) fn leaves_pods(&self) -> bool {
+        self.state.legs.iter().any(|(id, l)| self.route(id) == Route::Weights && l.new_pods.is_some())
+    }
+
     /// Whether the new side of some leg runs on and had traffic.
     pub(super) fn can_undo(&self) -> bool {
         let Some(back) = &self.state.back else { return false };

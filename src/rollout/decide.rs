@@ -53,6 +53,9 @@ impl Deciding {
         for _ in 0..1000 {
             let before = self.events.len();
             self.read_fences(seen);
+            if self.it.ended() {
+                break;
+            }
             self.find_revisions(seen);
             self.hear(seen);
             self.renew_due();
@@ -98,8 +101,8 @@ impl Deciding {
                 self.push_in(term, By::Automatic, What::RollbackBegan { why: RollbackCause::Fence });
             }
             Phase::RollingBack | Phase::Back if back && higher => self.push_in(flight.term, By::Automatic, What::Followed),
-            // It was back, proven; that another rollout moves the workload now only ends the time to undo it.
-            Phase::Back if higher && flight.rollout != *self.it.id() => self.plan(What::RolledBack),
+            // It was back, proven, with nothing of it left: that another rollout moves the workload now is its end.
+            Phase::Back if higher && flight.rollout != *self.it.id() && !self.it.leaves_pods() => self.plan(What::RolledBack),
             _ if higher => self.plan(What::Superseded { by_term: flight.term }),
             _ => {}
         }

@@ -239,6 +239,7 @@ pub fn off(action: Action, model: &Model) -> Option<String> {
         Action::Worst => (snapshot.rollouts.is_empty()).then(|| "nothing is in flight".into()),
         Action::Service | Action::Version | Action::Default => why("only on the launch screen"),
         Action::Calm => (model.place != Place::Fleet).then(|| "only on the fleet screen".into()),
+        Action::NextPane => (model.place == Place::Rollout).then(|| "only on the fleet screen".into()),
         _ => None,
     }
 }

@@ -34,10 +34,11 @@ pub(super) async fn watch(
         let next = Instant::now() + PACE;
         let sight = seen.borrow_and_update().clone();
         if let Some(sight) = sight {
-            let (well, ill, why) = round(&line, &sight, &revision, &path, now()).await;
-            let fact = Fact::HealthSeen { workload: id.clone(), revision: revision.clone(), at: now(), well, ill, why };
-            if facts.send(fact).await.is_err() {
-                return;
+            if let Some((well, ill, why)) = round(&line, &sight, &revision, &path, now()).await {
+                let fact = Fact::HealthSeen { workload: id.clone(), revision: revision.clone(), at: now(), well, ill, why };
+                if facts.send(fact).await.is_err() {
+                    return;
+                }
             }
             sleep_until(next).await;
         } else if seen.changed().await.is_err() {
@@ -46,15 +47,16 @@ pub(super) async fn watch(
     }
 }
 
-/// Asks every pod once: how many are well, how many not, and what the first of them said.
-async fn round(line: &Line, sight: &Sight, revision: &Revision, path: &str, at: Time) -> (u32, u32, Option<String>) {
+/// Asks every pod once: how many are well, how many not, and what the first of them said. `None` while there is no pod or all
+/// are still starting: that is not ill.
+async fn round(line: &Line, sight: &Sight, revision: &Revision, path: &str, at: Time) -> Option<(u32, u32, Option<String>)> {
     let pods: Vec<&PodSight> = sight.pods.iter().filter(|p| p.revision == *revision).collect();
     if pods.is_empty() {
-        return (0, 0, Some("no pods".into()));
+        return None;
     }
     let door = sight.sets.iter().find(|(r, ..)| r == revision).map(|(.., door)| door);
     let Some((door, port)) = door.and_then(|d| Some((d, d.port?))) else {
-        return (0, 0, Some("its containers name no port to ask".into()));
+        return Some((0, 0, Some("its containers name no port to ask".into())));
     };
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     let namespace = &sight.row.id.namespace;
@@ -79,11 +81,8 @@ async fn round(line: &Line, sight: &Sight, revision: &Revision, path: &str, at: 
                 why.get_or_insert(words);
             }
             // Nothing is known of any pod then.
-            Err(trouble) => return (0, 0, Some(trouble.cause)),
+            Err(trouble) => return Some((0, 0, Some(trouble.cause))),
         }
     }
-    if well + ill == 0 {
-        why = Some("its pods are starting".into());
-    }
-    (well, ill, why)
+    (well + ill > 0).then_some((well, ill, why))
 }

@@ -3,7 +3,6 @@
 use super::super::write::Write;
 use super::{Fleet, ills};
 use crate::fleet::{Fact, Flight};
-
 use crate::units::{Kind, Place, Span, Time, Trouble};
 
 /// A call that is not answered by then has failed.

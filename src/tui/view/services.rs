@@ -230,7 +230,8 @@ fn row(service: &ServiceView, area: Rect, buf: &mut Buffer, grid: &Grid, view: &
     if view.focus == Focus::Services && view.service == Some(&service.service) {
         let x = area.x.saturating_sub(1);
         pen.text(buf, x, area.y, 1, Sign::Selected.text(), Role::New);
-        pen.over(buf, Rect { x, width: area.width + 2, ..area }, Role::Selected);
+        // The name only: a row of all regions and numbers, left and entered, would be 700 bytes a move.
+        pen.over(buf, Rect { x, width: (grid.name + 4).min(area.width + 2), ..area }, Role::Selected);
     }
 }
 
@@ -348,6 +349,8 @@ pub(super) fn notices<'a>(view: &View<'a>, screen: u16) -> Vec<Vec<Bit<'a>>> {
                 text(format!("{name} silent since {}: {why}", since.clock())),
                 dim(format!(", asked again in {}", format::age(again.since(now)))),
             ]),
+            // Without any service line B says the same.
+            RegionState::Connecting { .. } if view.snapshot.services.is_empty() => {}
             RegionState::Connecting { since } => {
                 lines.push(vec![dim("◇ "), text(format!("{name} asked {}", words::ago(view, *since))), dim(", no answer yet")])
             }
