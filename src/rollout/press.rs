@@ -36,9 +36,6 @@ impl Deciding {
         if self.it.is_through() && verb != Verb::Rollback {
             return Err(refuse("this update is through", "press R to go back"));
         }
-        if self.it.is_through() && verb != Verb::Rollback {
-            return Err(refuse("this update is through", "press R to go back"));
-        }
         if matches!(verb, Verb::Rollback | Verb::Abort) {
             self.must_have_a_way_back()?;
         }
