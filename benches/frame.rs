@@ -34,10 +34,11 @@ fn frame(c: &mut Criterion) {
             second += 1;
             session.advance(opened + Span::secs(second), Hand(second * 1000));
             screen.backend_mut().set_title(&app::title(&session.model, false));
-            let drawn = screen.draw(|frame| {
-                let _ = app::paint(&session.model, frame.area(), frame.buffer_mut(), &pen, false);
-            });
-            drawn.expect("a recorder takes everything");
+            screen
+                .draw(|frame| {
+                    app::paint(&session.model, frame.area(), frame.buffer_mut(), &pen, false);
+                })
+                .expect("a recorder takes everything");
             screen.backend_mut().sink_mut().take()
         });
     });

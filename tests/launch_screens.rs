@@ -222,6 +222,17 @@ fn two_values_that_are_wrong_are_both_told() {
 }
 
 #[test]
+fn waves_are_typed_as_a_document_writes_them_and_seen_in_the_plan() {
+    let mut desk = Desk::practice();
+    desk.keys("tab j j j l enter j j j j j j j enter ctrl-u \"[us-east-1, mars]\" enter");
+    let form = desk.model().form.as_ref().unwrap();
+    assert_eq!(form.rows()[form.row].key.name, "regions");
+    assert!(form.wrong(form.rows()[form.row].key).is_some_and(|t| t.cause == "regions: unknown region mars"), "{:?}", form.troubles);
+    desk.keys("enter ctrl-u \"{waves: [[us-west-2], [us-east-1, eu-west-1]], between: 10m}\" enter tab G");
+    desk.holds("plan_waves", &[(80, 24), (120, 36)]);
+}
+
+#[test]
 fn what_was_typed_for_a_strategy_is_kept_for_it() {
     let mut desk = Desk::practice();
     desk.keys("tab j j j l enter enter ctrl-u \"2%\" enter esc k enter");
@@ -393,4 +404,40 @@ fn no_size_is_too_odd_to_draw() {
             }
         }
     }
+}
+
+#[test]
+fn no_line_is_cut_inside_a_word_or_a_number() {
+    let split = |l: String| l.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let mut cut = std::collections::BTreeMap::new();
+    for script in [
+        "tab j j j l",
+        "tab j j j l k",
+        "tab j j j l j",
+        "tab j j j l enter G",
+        "tab j j j l enter tab",
+        "l s",
+        "l s ctrl-u \"catalogue\" enter enter up enter v",
+    ] {
+        let mut desk = Desk::practice();
+        desk.keys(script);
+        let size = |width, height| split(desk.text((width, height)));
+        // Where there is room nothing is cut, so those are the words there are.
+        let roomy = [(250, 70), (159, 70), (119, 70), (99, 70), (99, 20), (79, 70), (79, 20), (63, 70)];
+        let known: std::collections::BTreeSet<String> = roomy.iter().flat_map(|(w, h)| size(*w, *h)).collect();
+        for width in 60..=200 {
+            for height in [16 + width * 7 % 55, 24] {
+                for word in size(width, height) {
+                    let drawn = word.chars().any(|c| "━╾─┄█▌░·╌▁▂▃▄▅▆▇│".contains(c));
+                    let counts = word.chars().all(|c| c.is_ascii_digit() || "-/:".contains(c));
+                    let whole = word.trim_end_matches(['…', ',', '.', ';', ':']);
+                    let ends = ["", ",", ".", ";", ":"].iter().any(|end| known.contains(&format!("{whole}{end}")));
+                    if !(drawn || counts || ends || whole.is_empty()) {
+                        cut.insert((script, word), (width, height));
+                    }
+                }
+            }
+        }
+    }
+    assert!(cut.is_empty(), "{cut:#?}");
 }

@@ -53,6 +53,9 @@ impl Deciding {
         for _ in 0..1000 {
             let before = self.events.len();
             self.read_fences(seen);
+            if self.it.ended() {
+                break;
+            }
             self.find_revisions(seen);
             self.hear(seen);
             self.renew_due();

@@ -33,6 +33,9 @@ impl Deciding {
         if matches!(verb, Verb::Undo | Verb::OverCapacity | Verb::Take) {
             return Err(refuse("this update is watched, not flown", "R takes it back, p pauses it"));
         }
+        if self.it.is_through() && verb != Verb::Rollback {
+            return Err(refuse("this update is through", "press R to go back"));
+        }
         if matches!(verb, Verb::Rollback | Verb::Abort) {
             self.must_have_a_way_back()?;
         }

@@ -4,7 +4,7 @@
 use super::world::World;
 use flightdeck::analysis::{Look, Verdict};
 use flightdeck::fleet::{Aspect, LegSeen, Observed, Side, Way};
-use flightdeck::rollout::{Ask, Event, Input, Mood, Phase, Rollout, Status, Verb, Want, What, Wish, WishKey};
+use flightdeck::rollout::{Ask, By, Event, Input, Mood, Phase, Rollout, Status, Verb, Want, What, Wish, WishKey};
 use flightdeck::strategy::{Plan, PlanLeg, Route};
 use flightdeck::units::{LegId, Percent, Person, RolloutId, Span, Term, Time};
 use proptest::prelude::*;
@@ -69,6 +69,23 @@ impl Pilot {
         };
         pilot.look()?;
         Ok(pilot)
+    }
+
+    /// A person's first key on an update that somebody else started, which is in the first step of this plan.
+    pub fn board(plan: Arc<Plan>, delays: Vec<u64>, verb: Verb) -> Result<Option<Pilot>, TestCaseError> {
+        let mut pilot = Pilot::launch(plan.clone(), delays)?;
+        let now = pilot.world.now;
+        let watched = Rollout::watched(pilot.live.id().clone(), plan, 0, now, By::Plan, Term(4));
+        let Ok(events) = watched.decide(now, &Input::Press { verb, by: Person::new("dana"), reason: None }) else { return Ok(None) };
+        pilot.log = events.iter().map(through_text).collect();
+        let Some(replica) = Rollout::replay(watched.id().clone(), &pilot.log) else { return Ok(None) };
+        pilot.live = watched;
+        events.iter().for_each(|e| pilot.live.apply(e));
+        prop_assert!(replica == pilot.live, "replay of boarding differs");
+        pilot.replica = replica;
+        pilot.world.places.values_mut().for_each(|p| p.goal = p.base);
+        pilot.look()?;
+        Ok(Some(pilot))
     }
 
     /// The process dies, and another one goes on from the log.

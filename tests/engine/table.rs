@@ -158,7 +158,8 @@ impl Table {
         self.look();
     }
 
-    /// `watched us-east-1:4/2`: 4 pods of v41 and 2 of v42 are ready.
+    /// `watched us-east-1:4/2`: 4 pods of v41 and 2 of v42 are ready; `us-east-1:0/6/done`: it was through two minutes ago;
+    /// `us-east-1:4/2/fence9`: a fence of another rollout stands there.
     fn watched(&mut self, legs: &[&str]) {
         let rows: Vec<Workload> = legs.iter().map(|w| self.row(w)).collect();
         for row in &rows {
@@ -179,7 +180,10 @@ impl Table {
 
     fn row(&self, word: &str) -> Workload {
         let (name, ready) = word.split_once(':').unwrap();
-        let (old, new) = ready.split_once('/').unwrap();
+        let (old, rest) = ready.split_once('/').unwrap();
+        let (new, more) = rest.split_once('/').unwrap_or((rest, ""));
+        let done = more == "done";
+        let flight = more.strip_prefix("fence").map(|term| self.flight("order-9", term, "forward"));
         let revision = |version: &str, ready: u32, created| RevisionSeen {
             revision: Revision::new(version),
             version: Version::new(version),
@@ -200,11 +204,11 @@ impl Table {
             revisions,
             template: "v42".into(),
             split: Vec::new(),
-            flight: None,
+            flight,
             paused: false,
-            complete: false,
+            complete: done,
             deadline_passed: false,
-            changed: self.now,
+            changed: if done { self.now - Span::mins(2) } else { self.now },
             changed_by: Some(Person::new("kubectl-set")),
             automation: None,
             rolling: Some((1, 1)),

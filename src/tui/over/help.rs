@@ -12,6 +12,8 @@ use ratatui::layout::Rect;
 
 /// Columns of the keys.
 const KEYS: u16 = 14;
+/// Columns of the box, at most.
+const WIDE: u16 = 112;
 /// From this inner width on the live keys stand in two columns.
 const TWO: u16 = 84;
 
@@ -47,13 +49,11 @@ fn why(command: &Command, model: &Model) -> Option<String> {
 
 /// Draws the help over `below`.
 pub(super) fn draw(model: &Model, scroll: usize, below: Rect, buf: &mut Buffer, pen: &Pen<'_>) {
-    let place = Overlay::place(below, 112, below.height);
     let known: Vec<(&'static Command, Option<String>)> = COMMANDS.iter().map(|c| (c, why(c, model))).collect();
     let dead = known.iter().filter(|(_, why)| why.is_some()).count();
     let note = format!("{} live, {dead} off now", known.len() - dead);
     let title = Overlay { title: vec![strong("keys that work here")], note: vec![Fact::new(1, [dim(note.as_str())])] };
-    let inside = title.draw(below, place, buf, pen);
-    let two = inside.width >= TWO;
+    let two = Overlay::place(below, WIDE, 1).width >= TWO + 4;
 
     let mut groups: Vec<Vec<Line>> = Vec::new();
     for chunk in known.chunk_by(|a, b| a.0.group == b.0.group) {
@@ -71,8 +71,9 @@ pub(super) fn draw(model: &Model, scroll: usize, below: Rect, buf: &mut Buffer, 
         lines.extend(known.into_iter().filter_map(|(c, why)| Some((Line::Off(c, why?), Line::Blank))));
     }
 
-    // A blank row under the border where there is room for it; the signs at the bottom.
-    let air = u16::from(inside.height > 24);
+    // A blank row under the border and above the signs where there is room for them.
+    let air = u16::from(below.height > 26);
+    let inside = title.draw(below, Overlay::place(below, WIDE, lines.len() as u16 + 4 + 2 * air), buf, pen);
     let rows = inside.height.saturating_sub(air + 2 + air);
     let first = scroll.min(lines.len().saturating_sub(usize::from(rows)));
     let right = inside.x + inside.width / 2 + 1;

@@ -173,8 +173,12 @@ pub(super) fn side(side: &mut Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen
     let Some(back) = &r.status.back else { return };
     proof(take(side, 7), buf, r, back, pen);
     take(side, 1);
-    let legs: Vec<&LegStatus> = r.status.legs.iter().filter(|l| back.legs.iter().any(|(id, _)| *id == l.id)).collect();
+    let mut legs: Vec<&LegStatus> = r.status.legs.iter().filter(|l| back.legs.iter().any(|(id, _)| *id == l.id)).collect();
     let rows = (legs.len() as u16).min(side.height.saturating_sub(6));
+    // Where not all fit, those that lack most are shown.
+    if usize::from(rows) < legs.len() {
+        legs.sort_by_key(|l| capacity(l));
+    }
     if rows > 0 {
         capacities(take(side, rows + 1), buf, r, &legs, pen);
         take(side, 1);

@@ -3,7 +3,7 @@
 //! Known weakness: a rate is drawn over the last 20 s of counts (up to 1 min where requests are few), so a burst shows a little
 //! late and rounded.
 
-use super::words::{self, version};
+use super::words::{self, Worst, version};
 use super::{View, take, take_last};
 use crate::cockpit::{Curves, DOT, Dot, RolloutView, SideView};
 use crate::rollout::{Mood, StepState};
@@ -88,25 +88,31 @@ fn errors(area: Rect, axis: bool, buf: &mut Buffer, r: &RolloutView, view: &View
             note.extend((area.width >= 100).then(|| Fact::new(2, [dim(if view.zoomed { "1 min a column" } else { "10 s a column" })])));
         }
     }
-    let name = if r.legs.len() > 1 && area.width >= 100 { "ERROR RATE, all regions" } else { "ERROR RATE" };
-    Title::new(name, note).draw(title, buf, pen);
+    // Where one region fails its curve is the proof: that of all together may be under the limit.
+    let worst = Worst::of(r);
+    let name = match &worst.place {
+        Some(place) => format!("ERROR RATE, {place}"),
+        None if r.legs.len() > 1 && area.width >= 100 => "ERROR RATE, all regions".to_owned(),
+        None => "ERROR RATE".to_owned(),
+    };
+    Title::new(&name, note).draw(title, buf, pen);
     if !r.verdict.measured && is_empty(&r.curves) {
         return no_metrics(rest, buf, r, view, pen);
     }
-    let samples = (error_rates(&r.curves.old), error_rates(&r.curves.new));
+    let samples = (error_rates(&worst.curves.old), error_rates(&worst.curves.new));
     let limit = s.limit.map(crate::units::Percent::points);
     let paper = paper(view, view.snapshot.now, area.width, Span::ZERO);
     let from = paper_left(view, r, area.width, Span::ZERO);
     let ceiling = ceiling(limit, [&samples.0, &samples.1], r, from);
-    let over = words::over_limit(&r.new, s.limit);
+    let over = words::over_limit(worst.new, s.limit);
     let label = |side: &SideView, new: bool| label(side, words::errors(side), r, new, over);
     let marks = marks(r, view);
     Chart {
         paper,
         scale: Scale::new(&ceiling, Unit::Percent),
         curves: &[
-            Curve { samples: &samples.0, every: DOT, role: Role::Old, judged: false, label: label(&r.old, false) },
-            Curve { samples: &samples.1, every: DOT, role: Role::New, judged: true, label: label(&r.new, true) },
+            Curve { samples: &samples.0, every: DOT, role: Role::Old, judged: false, label: label(worst.old, false) },
+            Curve { samples: &samples.1, every: DOT, role: Role::New, judged: true, label: label(worst.new, true) },
         ],
         limit,
         marks: &marks,

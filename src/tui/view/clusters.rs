@@ -38,7 +38,7 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>)
         Column::numbers([dim("requests")], 8),
         Column::words([dim("server")], 16).gap(3),
         Column::numbers([dim("heard")], 12).gap(3),
-        Column::words([dim("what it does not let you")], 24).gap(3).grows(),
+        Column::words([dim("denied")], 24).gap(3).grows(),
     ];
     let rows: Vec<Row<'_>> = shot.regions.iter().map(|r| row(r, view)).collect();
     Table { title: "", note: "", columns: &columns, rows: &rows, selectable: false, selected: None }.draw(rest, buf, pen);

@@ -44,9 +44,15 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>)
     let selected = at.and_then(|at| at.checked_sub(first)).filter(|_| view.focus == Focus::InFlight);
     Table { title: "IN FLIGHT", note: &note, columns: &columns, rows: &rows, selectable: true, selected }.draw(area, buf, pen);
     if listed.is_empty() && area.height > 1 {
-        let says = if filtered { "no rollout has this in its name" } else { "nothing is in flight" };
+        let says = match filtered {
+            true => "no rollout has this in its name",
+            // What does not answer may have something in flight.
+            false if view.snapshot.clusters().0 == 0 => "not known yet",
+            false => "nothing is in flight",
+        };
         let mut bits = vec![dim(says)];
-        let invite = super::bar::invite(view, Action::Launch, "launch one");
+        let known = view.snapshot.clusters().0 > 0;
+        let invite = if known { super::bar::invite(view, Action::Launch, "launch one") } else { Vec::new() };
         bits.extend((!invite.is_empty()).then(|| text("  ")));
         bits.extend(invite);
         pen.bits(buf, area.x + 3, area.y + 1, area.width.saturating_sub(3), &bits);

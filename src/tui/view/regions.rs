@@ -11,7 +11,7 @@ use crate::tui::pen::{Bit, Pen, columns, dim, shorten, sign, strong, text};
 use crate::tui::theme::Role;
 use crate::tui::widgets::split_bar::Bar;
 use crate::tui::widgets::table::{Cell, Column, Row, Table};
-use crate::units::Percent;
+use crate::units::{Percent, Time};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::borrow::Cow;
@@ -30,7 +30,11 @@ pub(super) struct Form {
 impl Form {
     /// For a screen of this width and so many rows at most; the row for all together goes first.
     pub fn at(width: u16, r: &RolloutView, most: u16) -> Form {
-        let all = Form { full: width >= FULL, all: width >= FULL && r.status.legs.len() > 1, narrow: width < 72 };
+        let all = Form {
+            full: width >= FULL,
+            all: width >= FULL && r.status.legs.len() > 1,
+            narrow: width < 72 || width < 90 && columns(r.status.to.as_str()) > 3,
+        };
         if all.rows(r) > most { Form { all: false, ..all } } else { all }
     }
     /// How many rows it would take, without the headings.
@@ -40,7 +44,7 @@ impl Form {
 }
 
 /// Draws the table.
-pub(super) fn draw(area: Rect, buf: &mut Buffer, r: &RolloutView, form: Form, pen: &Pen<'_>) {
+pub(super) fn draw(area: Rect, buf: &mut Buffer, r: &RolloutView, now: Time, form: Form, pen: &Pen<'_>) {
     let s = &r.status;
     let digits = s.legs.iter().flat_map(|l| [&l.new_pods, &l.old_pods]).flatten().map(|p| p.want.max(p.ready)).sum::<u32>();
     let digits = digits.to_string().len().max(2);
@@ -54,7 +58,7 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, r: &RolloutView, form: Form, pe
     }
     let room = usize::from(area.height.saturating_sub(1)).saturating_sub(rows.len());
     let (shown, hidden) = in_sight(&s.legs, room);
-    rows.extend(shown.iter().map(|l| leg(r, l, form, digits)));
+    rows.extend(shown.iter().map(|l| leg(r, l, now, form, digits)));
     if let Some(hidden) = hidden {
         rows.push(Row { sign: Some(hidden.0), cells: vec![Cell::Words(vec![]), Cell::Words(vec![hidden.1])], off: false });
     }
@@ -152,7 +156,7 @@ fn all<'a>(r: &'a RolloutView, form: Form, digits: usize) -> Row<'a> {
     Row { sign: None, cells: cells.draw(r, form, digits), off: false }
 }
 
-fn leg<'a>(r: &'a RolloutView, l: &'a LegStatus, form: Form, digits: usize) -> Row<'a> {
+fn leg<'a>(r: &'a RolloutView, l: &'a LegStatus, now: Time, form: Form, digits: usize) -> Row<'a> {
     static NOTHING: SideView = SideView { load: None, requests: 0.0, errors: 0.0, rate: None, latency: None };
     let measured = words::measured(r, &l.id);
     let seen = l.seen.unwrap_or(l.want).share();
@@ -162,7 +166,13 @@ fn leg<'a>(r: &'a RolloutView, l: &'a LegStatus, form: Form, digits: usize) -> R
     bar.role = if l.seen.is_some() { bar.role } else { Role::Off };
     // Where there is no share to draw, the reason has the room.
     let says = match l.mood {
-        LegMood::Unknown => Some((Role::Unknown, l.why.clone().map(Cow::Owned).unwrap_or(Cow::Borrowed("not heard yet")))),
+        LegMood::Unknown => Some((
+            Role::Unknown,
+            match l.silent_since {
+                Some(since) => Cow::Owned(format!("silent for {}", format::age(now.since(since)))),
+                None => Cow::Borrowed("not heard yet"),
+            },
+        )),
         LegMood::Later => Some((Role::Dim, Cow::Borrowed("a later wave"))),
         LegMood::Look if seen == 0.0 => l.why.as_ref().map(|w| (Role::Warn, Cow::Borrowed(w.as_str()))),
         _ => None,

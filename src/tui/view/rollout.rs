@@ -44,7 +44,7 @@ pub(super) fn draw(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'
     };
     let form = regions::Form::at(screen.width, r, most);
     let rows = form.rows(r).min(most);
-    regions::draw(take(&mut rest, rows + 1), buf, r, form, pen);
+    regions::draw(take(&mut rest, rows + 1), buf, r, view.snapshot.now, form, pen);
     take(&mut rest, 1);
 
     // A side of a few rows says less than one line over the whole width.

@@ -349,6 +349,8 @@ pub(super) fn notices<'a>(view: &View<'a>, screen: u16) -> Vec<Vec<Bit<'a>>> {
                 text(format!("{name} silent since {}: {why}", since.clock())),
                 dim(format!(", asked again in {}", format::age(again.since(now)))),
             ]),
+            // Without any service line B says the same.
+            RegionState::Connecting { .. } if view.snapshot.services.is_empty() => {}
             RegionState::Connecting { since } => {
                 lines.push(vec![dim("◇ "), text(format!("{name} asked {}", words::ago(view, *since))), dim(", no answer yet")])
             }

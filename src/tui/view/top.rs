@@ -333,7 +333,10 @@ fn calm<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
     let cause = match &s.mood {
         Mood::Waits { cause } | Mood::Stuck { cause, .. } => Some(narrow(cause)),
         Mood::Held { cause, .. } => Some(narrow(cause.strip_prefix("waits: ").unwrap_or(cause))),
-        Mood::Unclear { .. } if !r.verdict.measured => Some("requests are not counted here, and what is not known never passes"),
+        Mood::Unclear { .. } if !r.verdict.measured && form.full() => {
+            Some("requests are not counted here, and what is not known never passes")
+        }
+        Mood::Unclear { .. } if !r.verdict.measured => Some("requests are not counted here"),
         Mood::Unclear { cause } if !form.full() => Some(words::unclear(r, cause).3),
         _ => None,
     };
@@ -485,7 +488,7 @@ fn no_subject<'a>(view: &View<'a>, form: Form) -> Facts<'a> {
     if let (true, Some((region, since))) = (answer < all && shot.services.is_empty(), connecting) {
         let mut line = facts(form, Sign::Later, strong("connecting"));
         line.left.push(Fact::new(0, [text(format!("{} asked {}", shorten(region.name.as_str(), 30), words::ago(view, *since)))]));
-        line.left.push(Fact::new(1, [dim(format!("{answer} of {} answer", words::regions(all)))]));
+        line.left.push(Fact::new(1, [dim(format!("{answer} of {all} answer"))]));
         return line;
     }
     let mut line = facts(form, Sign::Ok, strong("quiet"));

@@ -208,7 +208,8 @@ pub(super) fn line(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
         }
         None if !r.status.flown => line.left.push(Fact::new(1, [dim("somebody else moves it")])),
         None if !v.measured => line.left.push(Fact::new(1, [dim("this is not zero")])),
-        None => line.left.push(Fact::new(1, [dim(more(r, says))])),
+        None if r.new.requests < 1.0 => line.left.push(Fact::new(1, [dim(format!("no requests on {} yet", version(&r.status.to)))])),
+        None => line.left.extend(Some(more(r, says)).filter(|m| !m.is_empty()).map(|m| Fact::new(1, [dim(m)]))),
     }
     let (bad, of) = r.status.bad_checks;
     if matches!(r.status.mood, Mood::Failing { .. }) {
@@ -216,7 +217,7 @@ pub(super) fn line(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
         let mut number = checks(bad, of);
         number.push(dim(format!(" {bad} of {of} bad")));
         line.left.push(Fact::new(2, number));
-    } else if v.measured {
+    } else if v.measured && v.requests >= 1.0 {
         line.left.push(Fact::new(3, requests(r, " requests, ")));
         if let (Some(at), true) = (v.next_check, r.in_flight()) {
             line.right.push(Fact::new(4, [dim("check in "), strong(words::left(view, at))]));

@@ -40,7 +40,7 @@ pub(super) fn line<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts
     match state {
         State::Ready | State::Slow | State::Partly => {
             line.left.push(Fact::new(0, target(r, form, failing)));
-            line.left.extend(readiness(plan, state, form));
+            line.left.extend(readiness(r, view, state, form));
             line.left.extend(left_behind(plan, form));
         }
         State::Denied => {
@@ -228,7 +228,11 @@ fn target<'a>(r: &'a RolloutView, form: Form, failing: bool) -> Vec<Bit<'a>> {
 }
 
 /// Pods, how much at once, how long, and why it is not at its best.
-fn readiness<'a>(plan: &'a RollbackPlan, state: State, form: Form) -> Vec<Fact<'a>> {
+fn readiness<'a>(r: &'a RolloutView, view: &View<'_>, state: State, form: Form) -> Vec<Fact<'a>> {
+    let plan = &r.status.rollback;
+    let since = |l: &crate::rollout::LegStatus| Some(format::age(view.snapshot.now.since(l.silent_since?)));
+    let first = silent(r).into_iter().find_map(|l| Some(format!("{} silent for {}", shorten(l.id.as_str(), 20), since(l)?)));
+    let unheard = first.unwrap_or_else(|| why(plan).to_owned());
     let mut facts = Vec::new();
     if plan.kind != RollbackKind::RemoveNew && plan.need > 0 {
         let role = if plan.ready < plan.need { Role::Warn } else { Role::Strong };
@@ -244,7 +248,7 @@ fn readiness<'a>(plan: &'a RollbackPlan, state: State, form: Form) -> Vec<Fact<'
     }
     match state {
         State::Partly => {
-            facts.insert(0, Fact::new(0, [Bit::new(Role::Unknown, why(plan))]));
+            facts.insert(0, Fact::new(0, [Bit::new(Role::Unknown, unheard)]));
             facts.push(Fact::new(4, [dim("follows when it answers")]));
         }
         // The word `pod by pod` stands in the target.

@@ -4,7 +4,7 @@ use super::verdict::wrap;
 use super::words::version;
 use super::{View, take};
 use crate::cockpit::{RegionState, RolloutView};
-use crate::rollout::{Mood, Readiness};
+use crate::rollout::{LegMood, Mood, Readiness};
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::pen::{Bit, Pen, columns, dim};
@@ -84,7 +84,12 @@ fn lines(r: &RolloutView, view: &View<'_>) -> Vec<Line> {
         add(Some((Sign::Look, Role::Warn)), "pods", words);
     }
     for leg in &s.legs {
-        add(Some((Sign::Look, Role::Warn)), leg.id.as_str(), leg.why.clone().unwrap_or_default());
+        let mark = match leg.mood {
+            LegMood::Failing => (Sign::Failing, Role::Bad),
+            LegMood::Unknown => (Sign::Unknown, Role::Unknown),
+            _ => (Sign::Look, Role::Warn),
+        };
+        add(Some(mark), leg.id.as_str(), leg.why.clone().unwrap_or_default());
     }
     let (bad, of) = s.bad_checks;
     if bad > 0 {

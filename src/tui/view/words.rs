@@ -2,7 +2,7 @@
 
 use super::View;
 use crate::analysis::Verdict;
-use crate::cockpit::{LegView, RolloutView, SideView};
+use crate::cockpit::{Curves, LegView, RolloutView, SideView};
 use crate::rollout::{LegMood, Mood, Status};
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
@@ -82,12 +82,14 @@ pub(super) fn measured<'a>(r: &'a RolloutView, leg: &LegId) -> Option<&'a LegVie
     r.legs.iter().find(|l| l.id == *leg)
 }
 
-/// Whose numbers the top lines give: all legs together, or where only some fail the worst of those.
+/// Whose numbers the top lines and the chart give: all legs together, or where only some fail the worst of those.
 pub(super) struct Worst<'a> {
     /// The new side.
     pub new: &'a SideView,
     /// The old side.
     pub old: &'a SideView,
+    /// Their curves.
+    pub curves: &'a Curves,
     /// The region, where it is one alone.
     pub place: Option<Cow<'a, str>>,
     /// How many regions fail.
@@ -100,10 +102,14 @@ impl<'a> Worst<'a> {
             r.status.legs.iter().filter(|l| l.mood == LegMood::Failing).filter_map(|l| measured(r, &l.id)).collect();
         let rate = |l: &&&LegView| l.new.rate.map_or(0, |rate| (rate * 1e9) as u64);
         match failing.iter().max_by_key(rate) {
-            Some(worst) if failing.len() < r.status.legs.len() => {
-                Worst { new: &worst.new, old: &worst.old, place: Some(shorten(worst.id.as_str(), 20)), failing: failing.len() }
-            }
-            _ => Worst { new: &r.new, old: &r.old, place: None, failing: failing.len() },
+            Some(worst) if failing.len() < r.status.legs.len() => Worst {
+                new: &worst.new,
+                old: &worst.old,
+                curves: &worst.curves,
+                place: Some(shorten(worst.id.as_str(), 20)),
+                failing: failing.len(),
+            },
+            _ => Worst { new: &r.new, old: &r.old, curves: &r.curves, place: None, failing: failing.len() },
         }
     }
 }

@@ -26,8 +26,8 @@ impl Toast<'_> {
         let wide = width(&bits).min(most);
         let x = area.right().saturating_sub(wide + 3);
         if area.height > 0 {
-            // What lay there must not touch the words.
-            pen.fill(buf, Rect { x: x.saturating_sub(2), y: area.y, width: wide + 4, height: 1 }, Role::Ground);
+            // What lay there would be cut in a word: it makes way, all of it.
+            pen.fill(buf, Rect { height: 1, ..area }, Role::Ground);
             pen.bits(buf, x, area.y, wide, &bits);
         }
     }

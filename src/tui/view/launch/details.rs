@@ -18,6 +18,10 @@ use ratatui::layout::{Position, Rect};
 
 /// Columns of the values, where a text can be typed.
 const VALUE: u16 = 20;
+/// Columns of the list, at least.
+const LIST: u16 = 54;
+/// Columns that the steps of the plan need beside the rest.
+const PLAN: u16 = 68;
 
 pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &Pen<'_>) -> Option<Position> {
     let mut rest = area;
@@ -38,12 +42,12 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, p
         found(&mut page, form, view);
         return cursor;
     }
-    let left = Rect { width: if screen >= WIDE { 62 } else { area.width * 48 / 100 }, ..rest };
+    let left = Rect { width: if screen >= WIDE { 62 } else { (area.width * 48 / 100).max(LIST) }, ..rest };
     for y in rest.top()..rest.bottom() {
         pen.put(buf, left.right() + 2, y, '│', Role::Faint);
     }
     let mut right = Rect { x: left.right() + 5, width: area.right().saturating_sub(left.right() + 5), ..rest };
-    if let (true, Some(compiled)) = (screen >= WIDE, &form.compiled) {
+    if let (true, Some(compiled)) = (right.width >= 58 + PLAN, &form.compiled) {
         // A third column has the plan that the values make.
         let plan = Rect { x: right.x + 58, width: right.width.saturating_sub(58), ..right };
         super::plan::steps(plan, buf, &compiled.plan, 0, pen);

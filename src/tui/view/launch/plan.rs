@@ -38,8 +38,8 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, p
     let ways = plan.ways_back();
     if area.width + 2 >= TWO_COLUMNS {
         let (_, right) = beside(rest, rest.width * 41 / 100);
-        // All steps, where the ways back keep their rows with a title and what is left behind.
-        let rows = (lines(plan).len() as u16 + 1).min(rest.height.saturating_sub(ways.len() as u16 + 3));
+        // All steps, where the ways back keep their rows, one of them in two, with a title and what is left behind.
+        let rows = (lines(plan).len() as u16 + 1).min(rest.height.saturating_sub(ways.len() as u16 + 4));
         let table = take(&mut rest, rows);
         take(&mut rest, 1);
         steps(table, buf, plan, form.scroll, pen);
@@ -93,13 +93,22 @@ pub(super) fn steps(area: Rect, buf: &mut Buffer, plan: &Plan, scroll: usize, pe
     let widest = |of: &dyn Fn(usize) -> String, most: u16| (0..plan.steps.len()).map(|at| columns(&of(at))).max().unwrap_or(4).min(most);
     let numbers = (0..plan.steps.len()).filter_map(|at| Some(columns(&exposed(plan.exposed(at)?)))).max().unwrap_or(0);
     let takes = plan.steps.iter().map(|s| columns(&takes(s))).max().unwrap_or(0).max(5);
+    let (does, passes, back) = (widest(&|at| plan.does(at), 60), widest(&|at| plan.passes_when(at), 34), widest(&|at| undo(plan, at), 28));
+    // What a step does gives way before the column behind it does, as long as it says something.
+    let room = area.width.saturating_sub(2 + 2 + 2 + label + 3 + 2 + back);
+    let (alone, beside) = (room.saturating_sub(2 + takes), room.saturating_sub(2 + takes + 3 + passes));
+    let does = match () {
+        () if beside >= does.min(24) => does.min(beside),
+        () if alone >= does.min(16) => does.min(alone),
+        () => does.min(room),
+    };
     let mut columns = vec![
         Column::numbers([], 2),
         Column::words([], label),
-        Column::words([dim("does")], widest(&|at| plan.does(at), if area.width < TWO_COLUMNS { 31 } else { 42 })).gap(3),
-        Column::words([dim("passes when")], widest(&|at| plan.passes_when(at), 34)).gap(3).rank(2),
-        Column::words([dim("undo")], widest(&|at| undo(plan, at), 28)),
-        Column::numbers([dim("takes")], takes),
+        Column::words([dim("does")], does).gap(3),
+        Column::words([dim("passes when")], passes).gap(3).rank(2),
+        Column::words([dim("undo")], back),
+        Column::numbers([dim("takes")], takes).rank(1),
     ];
     if all.is_some() {
         columns.push(Column::words([dim("requests exposed")], 16).gap(3).rank(3).grows());
@@ -120,7 +129,7 @@ pub(super) fn steps(area: Rect, buf: &mut Buffer, plan: &Plan, scroll: usize, pe
                 Table { title: "", note: "", columns: &blank, rows: &rows, selectable: false, selected: None }.draw(area, buf, pen);
             }
             Line::Regions(says) => {
-                pen.text(buf, area.x, y, area.width, says, Role::Dim);
+                Page { rest: Rect { y, height: 1, ..area }, buf, pen }.line(&[dim(says.as_str())]);
             }
             Line::Slower(says) => across(Rect { y, height: 1, ..area }, buf, says, pen),
         }
@@ -130,7 +139,10 @@ pub(super) fn steps(area: Rect, buf: &mut Buffer, plan: &Plan, scroll: usize, pe
 /// Words on a dashed line.
 fn across(row: Rect, buf: &mut Buffer, says: &str, pen: &Pen<'_>) {
     rule(buf, row.x, row.right(), row.y, '╌', Role::Limit, pen);
-    pen.text(buf, row.x + 6, row.y, row.width.saturating_sub(6), &format!(" {says} "), Role::Limit);
+    // Where it is narrow, the words take the dashes' place.
+    let dashes = if columns(says) + 8 <= row.width { 6 } else { 0 };
+    let says = format!("{}{says} ", if dashes > 0 { " " } else { "" });
+    Page { rest: Rect { x: row.x + dashes, width: row.width - dashes, ..row }, buf, pen }.line(&[Bit::new(Role::Limit, says)]);
 }
 
 /// What takes a step back, in few words.
