@@ -2,7 +2,7 @@
 
 use super::event::By;
 use super::state::Rollout;
-use crate::fleet::Workload;
+use crate::fleet::{Way, Workload};
 use crate::strategy::{Amount, Compensation, Gate, Plan, PlanLeg, Reversible, Route, Rules, Step, StepKind, StrategyKind};
 use crate::units::{LegId, Percent, RolloutId, Span, Time};
 use std::sync::Arc;
@@ -18,7 +18,8 @@ pub const RECENT: Span = Span::mins(15);
 ///
 /// The rows must be of one service; those that stand still are left out.
 pub fn watch(rows: &[&Workload], now: Time) -> Option<Rollout> {
-    let moving: Vec<&&Workload> = rows.iter().filter(|w| (w.moves() || moved(w, now)) && w.revision(&w.template).is_some()).collect();
+    let update = |w: &&&Workload| (w.moves() || moved(w, now)) && !went_back(w) && w.revision(&w.template).is_some();
+    let moving: Vec<&&Workload> = rows.iter().filter(update).collect();
     let first = moving.iter().max_by_key(|w| w.changed)?;
     let to = first.revision(&first.template)?.version.clone();
     let same: Vec<&&&Workload> = moving.iter().filter(|w| w.revision(&w.template).is_some_and(|r| r.version == to)).collect();
@@ -53,6 +54,11 @@ fn moved(row: &Workload, now: Time) -> bool {
     now.since(row.changed) < RECENT
         && row.changed <= now
         && row.revisions.iter().any(|r| r.created < row.changed && r.revision != row.template)
+}
+
+/// Whether the fence says that somebody went back to this template: `R` of another person must not bring the bad one again.
+fn went_back(row: &Workload) -> bool {
+    row.flight.as_ref().is_some_and(|f| f.way == Way::Back && f.to == row.template)
 }
 
 fn leg(row: &Workload) -> PlanLeg {
@@ -120,5 +126,51 @@ fn rules(surge: u32, unavailable: u32) -> Rules {
         max_surge: Amount::Pods(surge),
         max_unavailable: Amount::Pods(unavailable),
         cleanup_old_versions: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::{Flight, Pods, RevisionSeen};
+    use crate::units::{Namespace, Revision, Service, Term, Version, WorkloadId};
+
+    fn row(flight: Option<Way>) -> Workload {
+        let revision = |name: &str, created, ready| RevisionSeen {
+            revision: Revision::new(name),
+            version: Version::new(name),
+            number: None,
+            pods: Pods { want: ready, exist: ready, ready, stuck: None },
+            images: vec![("app".into(), format!("shop/order:{name}"))],
+            created: Time(created),
+            seen_healthy: false,
+        };
+        let fence = |way| Flight { rollout: RolloutId::new("order-1"), term: Term(2), way, to: Revision::new("v41") };
+        Workload {
+            id: WorkloadId { region: "east".into(), namespace: Namespace::new("shop"), kind: "Deployment".into(), name: "order".into() },
+            service: Service::new("shop", "order"),
+            revisions: vec![revision("v42", 2, 0), revision("v41", 1, 4)],
+            template: Revision::new("v41"),
+            replicas: 4,
+            split: Vec::new(),
+            flight: flight.map(fence),
+            paused: false,
+            complete: true,
+            deadline_passed: false,
+            changed: Time(60_000),
+            changed_by: None,
+            automation: None,
+            rolling: None,
+            drains: true,
+            start_takes: None,
+        }
+    }
+
+    #[test]
+    fn what_somebody_took_back_is_not_offered_to_be_taken_back_again() {
+        let seen = |flight| watch(&[&row(flight)], Time(90_000)).is_some();
+        assert!(seen(None));
+        assert!(seen(Some(Way::Forward)));
+        assert!(!seen(Some(Way::Back)));
     }
 }

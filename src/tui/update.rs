@@ -451,7 +451,8 @@ impl Model {
 
     /// Whether a command moves something and the fleet is not armed for it: its key is shown, and says what to do first.
     pub fn needs_arm(&self, action: Action) -> bool {
-        let forward = command(action).danger == Danger::Forward && action != Action::Pause && action != Action::StopLine;
+        let holds = matches!(action, Action::Pause | Action::StopLine | Action::Take);
+        let forward = command(action).danger == Danger::Forward && !holds;
         forward && self.snapshot.protection == Protection::Safe && self.armed_for().is_none()
     }
 
