@@ -3,7 +3,7 @@
 //! It lives here and not in the engine; after a restart it starts again at nothing, and the engine's gate waits for it.
 
 use super::{VerdictView, World};
-use crate::analysis::{Reading, Threshold, Verdict, check};
+use crate::analysis::{Look, Reading, Threshold, Verdict, check};
 use crate::fleet::{Counts, Sample};
 use crate::rollout::{Input, Phase, Rollout};
 use crate::strategy::{Limit, PlanLeg};
@@ -22,6 +22,8 @@ pub(super) struct Evidence {
     /// The old side's error rate in the minute before the launch.
     pub rate_before: Option<f64>,
     pub next_check: Option<Time>,
+    /// The end of the last interval that a check looked at.
+    pub checked: Option<Time>,
     pub reading: Option<Reading>,
     pub says: String,
     /// Since when the new side is over the limit, and its failed requests since then.
@@ -87,18 +89,25 @@ impl World {
             }
             let window = due.and_then(|_| self.window(&flown.engine, leg));
             let Some(flown) = self.flown.get_mut(id) else { return };
-            let known = flown.evidence.entry(leg.id.clone()).or_default();
-            known.next_check = Some(next);
+            flown.evidence.entry(leg.id.clone()).or_default().next_check = Some(next);
             if due.is_none() {
                 continue;
             }
             let (old, new, upto) = window.unwrap_or((None, None, self.now));
-            let reading = check(old.as_ref(), new.as_ref(), &thresholds(&plan.rules.limits), f64::from(plan.rules.least_requests));
+            let news = self.has_news(id, leg, upto);
+            let Some(flown) = self.flown.get_mut(id) else { return };
+            let known = flown.evidence.entry(leg.id.clone()).or_default();
+            known.checked = Some(upto);
+            let mut reading = check(old.as_ref(), new.as_ref(), &thresholds(&plan.rules.limits), f64::from(plan.rules.least_requests));
             known.says.clone_from(&reading.why);
-            let bad = reading.look == crate::analysis::Look::Bad;
+            let bad = reading.look == Look::Bad;
+            // Windows overlap: the same errors must not be counted as bad a second time.
+            if bad && !news {
+                reading.look = Look::Neither;
+            }
             if bad {
                 known.failing.get_or_insert((upto, new.map_or(0.0, |c| c.errors)));
-            } else if reading.look == crate::analysis::Look::Good {
+            } else if reading.look == Look::Good {
                 known.failing = None;
             }
             let input = Input::Checked {
@@ -113,6 +122,18 @@ impl World {
             self.tell(id, &input);
             self.dirty = true;
         }
+    }
+
+    /// Whether a leg's new side failed a request since the last check; where latency counts, every interval is news.
+    fn has_news(&self, id: &RolloutId, leg: &PlanLeg, upto: Time) -> bool {
+        let Some(flown) = self.flown.get(id) else { return false };
+        let slow = flown.engine.plan().rules.limits.iter().any(|l| matches!(l, Limit::Latency { .. }));
+        let last = flown.evidence.get(&leg.id).and_then(|e| e.checked).unwrap_or_default();
+        let failed = || {
+            let (row, new) = (self.rows.get(&leg.workload)?, self.new_revision(&flown.engine, leg)?);
+            Some(row.track.between(&new, last, upto).0.errors)
+        };
+        slow || failed().is_some_and(|n| n > 0.0)
     }
 
     /// The counts of the last window, since the new side has this traffic; sides that were not measured are missing.
