@@ -157,6 +157,8 @@ impl Rollout {
         if plan.route == Route::Pods {
             let left = pods.map(|p| p.exist);
             return match left {
+                // No pods of the new version are no proof while its template still stands: they would come.
+                Some(0) if seen.template.as_ref().is_some_and(|t| *t != plan.old) => Err(format!("{leg} still has the template of {to}")),
                 Some(0) if seen.complete => Ok(old.is_some()),
                 Some(0) => Err(format!("the way back in {leg} is not complete")),
                 Some(n) => Err(format!("{leg} still has {n} pods of {to}")),
