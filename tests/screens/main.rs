@@ -530,3 +530,21 @@ fn no_line_of_words_is_cut_inside_a_word_or_a_number() {
     }
     assert!(cut.is_empty(), "{cut:#?}");
 }
+
+#[test]
+fn long_after_a_rollback_its_chart_has_stopped_and_then_gives_way_to_the_usual_curves() {
+    let later = at("14:46:10");
+    let mut r = proven();
+    let mut moves = (**r.moves.as_ref().unwrap()).clone();
+    moves.seen.extend((0..100).map(|s| (at("14:44:28") + Span::secs(s), pc(0.0))));
+    r.moves = Some(Arc::new(moves.clone()));
+    let lines = text(&draw(&rollout(with(r.clone(), later)), (120, 36)));
+    assert!(
+        lines.contains("TRAFFIC ON v19") && lines.contains("14:44:20") && !lines.lines().skip(1).any(|l| l.contains("14:46")),
+        "{lines}"
+    );
+    moves.seen.retain(|(at, _)| *at > demo::at("14:45:00"));
+    r.moves = Some(Arc::new(moves));
+    let lines = text(&draw(&rollout(with(r, later)), (120, 36)));
+    assert!(lines.contains("ERROR RATE") && !lines.contains("TRAFFIC ON"), "{lines}");
+}

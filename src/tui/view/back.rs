@@ -26,6 +26,9 @@ use ratatui::layout::Rect;
 /// When the proof is there, the paper stops so much later: what happened stays on it.
 const AFTER: Span = Span::secs(10);
 
+/// Samples come this often while it moves back; before that every 5 s will do.
+const SAMPLED: Span = Span(2_600);
+
 /// Whether a rollout moves back, or has.
 pub(super) fn goes_back(r: &RolloutView) -> bool {
     r.status.back.is_some() && matches!(r.phase, Phase::RollingBack | Phase::Back | Phase::RolledBack)
@@ -88,9 +91,13 @@ pub(super) fn charts(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<
     let (Some(back), Some(moves)) = (&r.status.back, &r.moves) else { return super::charts::column(area, buf, r, view, pen) };
     let now = back.took.map_or(view.snapshot.now, |took| view.snapshot.now.min(back.began + took + AFTER));
     let paper = |lag| Paper::new(now, SECOND, plot_width(area.width), lag);
-    let seen: Samples = moves.seen.iter().map(|(at, p)| (*at, Some(p.points()))).collect();
+    // Nothing is drawn after the paper has stopped; when all of it is forgotten the usual curves say more.
+    let seen: Samples = moves.seen.iter().filter(|(at, _)| *at <= now).map(|(at, p)| (*at, Some(p.points()))).collect();
+    if seen.is_empty() && back.took.is_some() {
+        return super::charts::column(area, buf, r, view, pen);
+    }
     let want = steps(&moves.want, paper(Span::ZERO).time(0), now);
-    let errors: Samples = moves.errors.iter().map(|(at, rate)| (*at, Some(rate * 100.0))).collect();
+    let errors: Samples = moves.errors.iter().filter(|(at, _)| *at <= now).map(|(at, rate)| (*at, Some(rate * 100.0))).collect();
 
     let mut rest = area;
     let both = area.height >= 1 + 4 + 1 + 1 + 4 + AXIS;
@@ -108,13 +115,16 @@ pub(super) fn charts(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<
     let title = format!("TRAFFIC ON {}, seen", version(&r.status.to));
     Title::new(&title, vec![Fact::new(1, [dim("1 s a column")])]).draw(take(&mut rest, 1), buf, pen);
     let last = |samples: &Samples| samples.last().and_then(|(_, v)| *v);
+    // A small share has a small axis, or its way down would not be seen.
+    let most = seen.iter().chain(&want).filter_map(|(_, v)| *v).fold(back.was.points(), f64::max);
+    let ceiling = Ceiling::fixed([10.0, 20.0, 50.0].into_iter().find(|c| most <= c * 0.9).unwrap_or(100.0));
     let word = |value: Option<f64>| value.map_or_else(Vec::new, |v| vec![Bit::new(Role::New, format!("seen {}", format::seen(v)))]);
     Chart {
         paper: paper(Span::ZERO),
-        scale: Scale::new(&Ceiling::fixed(100.0), Unit::Percent),
+        scale: Scale::new(&ceiling, Unit::Percent),
         curves: &[
-            Curve { samples: &want, every: SECOND, role: Role::Old, judged: false, label: vec![dim("want")] },
-            Curve { samples: &seen, every: SECOND, role: Role::New, judged: false, label: word(last(&seen)) },
+            Curve { samples: &want, every: SAMPLED, role: Role::Old, judged: false, label: vec![dim("want")] },
+            Curve { samples: &seen, every: SAMPLED, role: Role::New, judged: false, label: word(last(&seen)) },
         ],
         limit: None,
         marks: &[Mark { at: back.began, label: "R", planned: false }],
@@ -148,7 +158,7 @@ fn errors_chart(
     Chart {
         paper,
         scale: Scale::new(&ceiling, Unit::Percent),
-        curves: &[Curve { samples: errors, every: SECOND, role: Role::New, judged: true, label: label.into_iter().collect() }],
+        curves: &[Curve { samples: errors, every: SAMPLED, role: Role::New, judged: true, label: label.into_iter().collect() }],
         limit,
         marks: &[Mark { at: back.began, label: "", planned: false }],
         now,

@@ -258,15 +258,15 @@ fn usual(old: Option<&Samples>, began: Time) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// Errors in percent over the last dots.
+/// Errors in percent over the last dots; nothing where the side had no requests lately.
 pub(super) fn error_rates(dots: &[(Time, Dot)]) -> Samples {
     let mut rates = Vec::with_capacity(dots.len());
     for (i, (at, _)) in dots.iter().enumerate() {
         let (mut requests, mut errors, mut later) = (0.0, 0.0, *at);
         for (n, (before, dot)) in dots.get(..=i).unwrap_or_default().iter().rev().enumerate() {
-            let enough = n >= SMOOTH.0 && requests >= format::LEAST_FOR_RATE as f64;
+            let done = n >= SMOOTH.0 && (requests >= format::LEAST_FOR_RATE as f64 || requests <= 0.0);
             // Never over a gap.
-            if enough || n >= SMOOTH.1 || later.since(*before) > Span(DOT.0 * 2) {
+            if done || n >= SMOOTH.1 || later.since(*before) > Span(DOT.0 * 2) {
                 break;
             }
             requests += dot.requests;
@@ -318,5 +318,24 @@ pub(super) fn sentences(area: Rect, lines: &[Vec<Fact<'_>>], buf: &mut Buffer, p
     for (facts, y) in lines.iter().zip(top..area.bottom()) {
         let row = Rect { x: area.x + 5, width: area.width.saturating_sub(4), y, height: 1 };
         Facts { head: Vec::new(), left: facts.clone(), right: Vec::new(), spacing: Spacing { gap: 3, tab: None } }.draw(row, buf, pen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_over_20_s_and_more_where_requests_are_few_and_ends_with_the_traffic() {
+        let dots = |each: &[(f64, f64)]| -> Vec<(Time, Dot)> {
+            each.iter()
+                .zip(1..)
+                .map(|((requests, errors), n)| (Time(n * 5000), Dot { requests: *requests, errors: *errors, p99: None }))
+                .collect()
+        };
+        let last = |each: &[(f64, f64)]| error_rates(&dots(each)).last().and_then(|(_, rate)| *rate);
+        assert_eq!(last(&[(100.0, 100.0), (100.0, 0.0), (100.0, 0.0), (100.0, 0.0), (100.0, 4.0)]), Some(1.0));
+        assert_eq!(last(&[(10.0, 1.0), (4.0, 0.0), (4.0, 0.0), (4.0, 0.0), (8.0, 2.0)]), Some(10.0));
+        assert_eq!(last(&[(100.0, 8.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0)]), None);
     }
 }

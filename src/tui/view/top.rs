@@ -10,7 +10,7 @@ use crate::tui::commands::Action;
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::model::Place;
-use crate::tui::pen::{Bit, Pen, Tint, dim, key, shorten, sign, strong, text};
+use crate::tui::pen::{Bit, Pen, Tint, columns, dim, key, shorten, sign, strong, text, width};
 use crate::tui::theme::Role;
 use crate::tui::widgets::facts::{Fact, Facts};
 use crate::tui::widgets::strip::Strip;
@@ -303,19 +303,26 @@ fn proved<'a>(r: &'a RolloutView, back: Option<&'a BackStatus>, form: Form) -> F
     line.left.push(Fact::new(0, [strong([service, took].into_iter().flatten().collect::<Vec<_>>().join(" "))]));
     let Some(back) = back else { return line };
     let proof = &back.proof;
-    let mut parts: Vec<String> = proof.traffic.map(|t| format!("traffic {} %", format::seen(t.points()))).into_iter().collect();
-    if proof.need > 0 {
-        parts.push(format!("pods {}/{}", proof.ready, proof.need));
-    }
-    parts.push(match (proof.errors, &proof.errors_why) {
+    let errors = match (proof.errors, &proof.errors_why) {
         (Some(rate), _) => format!("errors {} %", format::rate(rate * 100.0)),
         (None, Some(why)) => why.clone(),
         (None, None) => "errors ?".into(),
-    });
+    };
+    let traffic = proof.traffic.map(|t| format!("traffic {} %", format::seen(t.points())));
+    let pods = (proof.need > 0).then(|| format!("pods {}/{}", proof.ready, proof.need));
     let word = if proof.counted { "seen: " } else { "endpoints: " };
     let word = if form.full() || !proof.counted { word } else { "" };
-    line.left.push(Fact::new(1, [strong(format!("{word}{}", parts.join(", ")))]));
-    line.right.push(Fact::new(2, [dim(format!("{}, {}", back.by, back.began.clock()))]));
+    let parts: Vec<&str> = traffic.iter().chain(&pods).chain([&errors]).map(String::as_str).collect();
+    let together = format!("{word}{}", parts.join(", "));
+    let taken = width(&line.head) + line.left.iter().map(|f| width(&f.bits) + 2).sum::<u16>() + 2 + columns(&together);
+    if form.full() || taken + 2 <= form.width {
+        line.left.push(Fact::new(1, [strong(together)]));
+    } else {
+        line.left.extend(traffic.map(|t| Fact::new(2, [strong(format!("{word}{t}"))])));
+        line.left.extend(pods.map(|p| Fact::new(4, [strong(p)])));
+        line.left.push(Fact::new(1, [strong(errors)]));
+    }
+    line.right.push(Fact::new(3, [dim(format!("{}, {}", back.by, back.began.clock()))]));
     line
 }
 

@@ -80,7 +80,8 @@ fn lines(r: &RolloutView, view: &View<'_>) -> Vec<Line> {
     }
     if let Some(stuck) = &s.stuck {
         let heals = if stuck.may_heal { "it may heal by itself" } else { "waiting does not help" };
-        let words = format!("{} pods since {}: {}; {heals}", stuck.pods, stuck.since.clock(), stuck.cause);
+        let pods = if stuck.pods == 1 { "1 pod waits".to_owned() } else { format!("{} pods wait", stuck.pods) };
+        let words = format!("{pods} since {}: {}; {heals}", stuck.since.clock(), stuck.cause);
         add(Some((Sign::Look, Role::Warn)), "pods", words);
     }
     for leg in &s.legs {
