@@ -1,6 +1,6 @@
 //! `status`: the whole of a rollout as shown, read only.
 
-use super::capacity::need;
+use super::capacity::enough;
 use super::event::By;
 use super::forward::Waiting;
 use super::state::{LegState, Phase, Rollout, can_return};
@@ -93,10 +93,10 @@ impl Rollout {
         self.plan.steps.iter().enumerate().map(one).collect()
     }
 
-    /// When the step being done is expected to end; unknown while paused.
+    /// When the step being done is expected to end; unknown while paused or before a closed gate.
     fn step_ends(&self, now: Time) -> Option<Time> {
         let state = &self.state;
-        if state.paused.is_some() || state.phase != Phase::Flying {
+        if state.paused.is_some() || state.gate.is_some() || state.phase != Phase::Flying {
             return None;
         }
         let step = self.plan.steps.get(state.step)?;
@@ -120,6 +120,9 @@ impl Rollout {
             return None;
         }
         let step = self.plan.steps.get(state.step)?;
+        if !state.started {
+            return Some((step.label(), Some(now).filter(|_| state.gate.is_none() && state.paused.is_none())));
+        }
         let label = self.plan.steps.get(state.step + 1).map_or_else(|| "done".into(), |s| s.label());
         let at = match self.why_not_pass(step, seen, now) {
             Some(Waiting::Hold(at)) if state.paused.is_none() => Some(at),
@@ -144,7 +147,7 @@ impl Rollout {
             silent_since,
             new_pods: seen.new.pods.clone(),
             old_pods: seen.old.pods.clone(),
-            need: need(leg, seen, Percent::ALL),
+            need: enough(leg, seen),
             load: seen.load,
             mood,
             why,
@@ -194,7 +197,7 @@ impl Rollout {
         let mut last = began;
         for leg in legs {
             let (Some(state), seen) = (self.state.legs.get(&leg.id), seen.leg(&leg.id)) else { continue };
-            let needed = need(leg, &seen, Percent::ALL);
+            let needed = enough(leg, &seen);
             proof.need += needed;
             proof.ready += seen.old.pods.as_ref().map_or(0, |p| p.ready.min(needed));
             for (_, _, counts) in [&seen.old.last, &seen.new.last].into_iter().flatten() {
