@@ -7,7 +7,7 @@ use super::state::{LegState, Phase, Rollout, can_return};
 use super::status::{BackStatus, LegStatus, Mood, Proof, Status, StepState, StepStatus};
 use crate::fleet::{LegSeen, Observed, Reach};
 use crate::strategy::{Compensation, PlanLeg, Reversible};
-use crate::units::{LegId, Percent, Time};
+use crate::units::{LegId, Percent, Span, Time};
 
 impl Rollout {
     /// What screens, JSON and the API show.
@@ -71,7 +71,7 @@ impl Rollout {
             };
             let begins = due;
             if i >= state.step {
-                due = due.map(|d| if i == state.step { d } else { d + step.expected });
+                due = due.map(|d| if i == state.step { d } else { d + self.expected(i) });
             }
             let part = step.hold.filter(|_| now_here).and_then(|hold| {
                 let elapsed = state.elapsed(state.applied?, now);
@@ -100,18 +100,25 @@ impl Rollout {
             return None;
         }
         let step = self.plan.steps.get(state.step)?;
-        let dropped = state.hold_ended || (state.holds_dropped && !self.is_window(state.step));
-        let hold = step.hold.filter(|_| !dropped).unwrap_or_default();
+        let hold = step.hold.filter(|_| !state.hold_ended && self.holds(state.step)).unwrap_or_default();
+        let expected = self.expected(state.step);
         Some(match (state.applied, state.times.get(state.step).and_then(|t| t.0)) {
             (Some(at), _) => (at + hold).max(now),
-            (None, Some(began)) => (began + step.expected).max(now + hold),
-            (None, None) => now + step.expected,
+            (None, Some(began)) => (began + expected).max(now + hold),
+            (None, None) => now + expected,
         })
     }
 
+    /// How long a step is expected to take, without a hold that was dropped.
+    fn expected(&self, step: usize) -> Span {
+        let Some(s) = self.plan.steps.get(step) else { return Span::ZERO };
+        let hold = s.hold.filter(|_| !self.holds(step)).unwrap_or_default();
+        s.expected.less(hold)
+    }
+
     fn done_at(&self, now: Time) -> Option<Time> {
-        let rest = self.plan.steps.iter().skip(self.state.step + 1);
-        self.step_ends(now).map(|end| rest.fold(end, |at, s| at + s.expected))
+        let rest = self.state.step + 1..self.plan.steps.len();
+        self.step_ends(now).map(|end| rest.fold(end, |at, step| at + self.expected(step)))
     }
 
     fn next(&self, seen: &Observed, now: Time) -> Option<(String, Option<Time>)> {
@@ -127,7 +134,8 @@ impl Rollout {
         let at = match self.why_not_pass(step, seen, now) {
             Some(Waiting::Hold(at)) if state.paused.is_none() => Some(at),
             Some(_) => None,
-            None => self.step_ends(now),
+            // What is late already has no time that could be promised.
+            None => self.step_ends(now).filter(|at| *at > now),
         };
         Some((label, at))
     }
@@ -176,7 +184,7 @@ impl Rollout {
         })
     }
 
-    fn leg_took(&self, leg: &LegId, began: Time) -> Option<crate::units::Span> {
+    fn leg_took(&self, leg: &LegId, began: Time) -> Option<Span> {
         Some(self.state.legs.get(leg)?.proven.as_ref()?.at.since(began))
     }
 
