@@ -1,6 +1,6 @@
 //! The way back: as much traffic at once as the old side's ready pods carry, the rest as they come, then proof, then compensations.
 
-use super::capacity::need;
+use super::capacity::{enough, need};
 use super::decide::Deciding;
 use super::event::What;
 use super::state::{LegState, Phase, Rollout, can_return};
@@ -230,13 +230,7 @@ impl Rollout {
     }
 }
 
-/// By pods the workload keeps its own number, which is both sides' together; else the old side must have what all traffic needs.
 fn proof_of_pods(plan: &PlanLeg, seen: &LegSeen) -> Result<(), String> {
-    let all = need(plan, seen, Percent::ALL);
-    let ready = seen.old.pods.as_ref().map_or(0, |p| p.ready);
-    let enough = match (plan.route, &seen.old.pods) {
-        (Route::Pods, Some(pods)) => all.min((pods.want + seen.new.pods.as_ref().map_or(0, |p| p.want)).max(1)),
-        _ => all,
-    };
-    if ready >= enough { Ok(()) } else { Err(format!("{} has {ready} of {enough} pods", plan.id)) }
+    let (all, ready) = (enough(plan, seen), seen.old.pods.as_ref().map_or(0, |p| p.ready));
+    if ready >= all { Ok(()) } else { Err(format!("{} has {ready} of {all} pods", plan.id)) }
 }

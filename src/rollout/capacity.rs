@@ -2,7 +2,7 @@
 
 use super::state::Rollout;
 use crate::fleet::{LegSeen, Pods};
-use crate::strategy::PlanLeg;
+use crate::strategy::{PlanLeg, Route};
 use crate::units::{LegId, Percent};
 
 /// Load now against load at launch, where both are measured: between 0.5 and 3. Within a fifth it counts as unchanged:
@@ -24,6 +24,17 @@ pub(super) fn need(leg: &PlanLeg, seen: &LegSeen, share: Percent) -> u32 {
     }
     let pods = f64::from(leg.base) * load_factor(leg, seen) * share.share();
     ((pods - 1e-9).ceil() as u32).max(1)
+}
+
+/// Pods that the old side must have before a way back counts as done: what all traffic needs; by pods the workload keeps its
+/// own number, which is both sides' together.
+pub(super) fn enough(leg: &PlanLeg, seen: &LegSeen) -> u32 {
+    let all = need(leg, seen, Percent::ALL);
+    let want = |pods: &Option<Pods>| pods.as_ref().map_or(0, |p| p.want);
+    match leg.route {
+        Route::Pods if seen.old.pods.is_some() => all.min((want(&seen.old.pods) + want(&seen.new.pods)).max(1)),
+        _ => all,
+    }
 }
 
 /// The largest share that a side's ready pods may carry. Unknown pods carry nothing.

@@ -1,6 +1,6 @@
 //! The rollback compiler: what `R` would do now, what it waits for, how long it takes and what it does not take back.
 
-use super::capacity::need;
+use super::capacity::enough;
 use super::state::{Phase, Rollout, can_return};
 use super::status::{Move, Readiness, RollbackKind, RollbackPlan};
 use crate::fleet::{LegSeen, Observed, Reach};
@@ -52,7 +52,7 @@ impl Rollout {
 
     fn move_of(&self, leg: &PlanLeg, seen: &LegSeen) -> Move {
         let from = self.state.legs.get(&leg.id).map_or(Percent::ZERO, |s| s.weight);
-        let all = need(leg, seen, Percent::ALL);
+        let all = enough(leg, seen);
         let pods = seen.old.pods.as_ref();
         let ready = pods.map(|p| p.ready);
         let starts = seen.start_takes.unwrap_or(leg.start_takes);

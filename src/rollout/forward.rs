@@ -223,7 +223,7 @@ impl Rollout {
     }
 
     /// Whether a step's hold is the rollback window: what stands before the old pods go, or before the end.
-    pub(super) fn is_window(&self, step: usize) -> bool {
+    fn is_window(&self, step: usize) -> bool {
         let kind = |i: usize| self.plan.steps.get(i).map(|s| s.kind);
         match kind(step + 1) {
             Some(next) => next == StepKind::Retire,
@@ -248,8 +248,12 @@ impl Rollout {
     pub(super) fn hold_ends(&self) -> Option<Time> {
         let state = &self.state;
         let hold = self.plan.steps.get(state.step)?.hold?;
-        let dropped = state.hold_ended || (state.holds_dropped && !self.is_window(state.step));
-        Some(state.applied? + hold).filter(|_| !dropped)
+        Some(state.applied? + hold).filter(|_| !state.hold_ended && self.holds(state.step))
+    }
+
+    /// Whether a step's hold counts: all of them until somebody drops them, and the rollback window always.
+    pub(super) fn holds(&self, step: usize) -> bool {
+        !self.state.holds_dropped || self.is_window(step)
     }
 
     /// Why a step that has been applied is not passed yet.

@@ -86,7 +86,7 @@ impl Deciding {
         if state.applied.is_none() {
             return Err(refuse("the step is not done yet", "wait until its pods and its traffic are there"));
         }
-        if !self.holds() {
+        if !self.is_holding() {
             return Err(refuse("its hold is over, a gate is closed", "press S to pass the gate, with a reason"));
         }
         self.push(by, What::HoldEnded { step: self.it.state.step });
@@ -119,7 +119,7 @@ impl Deciding {
             (true, Some(_)) => self.open_verdict(),
             (true, None) => None,
         };
-        let holds = state.applied.is_some() && self.holds();
+        let holds = state.applied.is_some() && self.is_holding();
         if gate.is_none() && !holds {
             return Err(match state.applied {
                 Some(_) => refuse("no hold and no gate is left in this step", "wait for the region or the traffic that it waits for"),
@@ -139,7 +139,7 @@ impl Deciding {
     }
 
     /// Whether a hold is running.
-    fn holds(&self) -> bool {
+    fn is_holding(&self) -> bool {
         let state = &self.it.state;
         match (state.applied, self.it.hold_ends()) {
             (Some(at), Some(ends)) => at + state.elapsed(at, self.now) < ends,

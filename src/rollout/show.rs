@@ -1,13 +1,13 @@
 //! `status`: the whole of a rollout as shown, read only.
 
-use super::capacity::need;
+use super::capacity::enough;
 use super::event::By;
 use super::forward::Waiting;
 use super::state::{LegState, Phase, Rollout, can_return};
 use super::status::{BackStatus, LegStatus, Mood, Proof, Status, StepState, StepStatus};
 use crate::fleet::{LegSeen, Observed, Reach};
 use crate::strategy::{Compensation, PlanLeg, Reversible};
-use crate::units::{LegId, Percent, Time};
+use crate::units::{LegId, Percent, Span, Time};
 
 impl Rollout {
     /// What screens, JSON and the API show.
@@ -71,7 +71,7 @@ impl Rollout {
             };
             let begins = due;
             if i >= state.step {
-                due = due.map(|d| if i == state.step { d } else { d + step.expected });
+                due = due.map(|d| if i == state.step { d } else { d + self.expected(i) });
             }
             let part = step.hold.filter(|_| now_here).and_then(|hold| {
                 let elapsed = state.elapsed(state.applied?, now);
@@ -93,25 +93,32 @@ impl Rollout {
         self.plan.steps.iter().enumerate().map(one).collect()
     }
 
-    /// When the step being done is expected to end; unknown while paused.
+    /// When the step being done is expected to end; unknown while paused or before a closed gate.
     fn step_ends(&self, now: Time) -> Option<Time> {
         let state = &self.state;
-        if state.paused.is_some() || state.phase != Phase::Flying {
+        if state.paused.is_some() || state.gate.is_some() || state.phase != Phase::Flying {
             return None;
         }
         let step = self.plan.steps.get(state.step)?;
-        let dropped = state.hold_ended || (state.holds_dropped && !self.is_window(state.step));
-        let hold = step.hold.filter(|_| !dropped).unwrap_or_default();
+        let hold = step.hold.filter(|_| !state.hold_ended && self.holds(state.step)).unwrap_or_default();
+        let expected = self.expected(state.step);
         Some(match (state.applied, state.times.get(state.step).and_then(|t| t.0)) {
             (Some(at), _) => (at + hold).max(now),
-            (None, Some(began)) => (began + step.expected).max(now + hold),
-            (None, None) => now + step.expected,
+            (None, Some(began)) => (began + expected).max(now + hold),
+            (None, None) => now + expected,
         })
     }
 
+    /// How long a step is expected to take, without a hold that was dropped.
+    fn expected(&self, step: usize) -> Span {
+        let Some(s) = self.plan.steps.get(step) else { return Span::ZERO };
+        let hold = s.hold.filter(|_| !self.holds(step)).unwrap_or_default();
+        s.expected.less(hold)
+    }
+
     fn done_at(&self, now: Time) -> Option<Time> {
-        let rest = self.plan.steps.iter().skip(self.state.step + 1);
-        self.step_ends(now).map(|end| rest.fold(end, |at, s| at + s.expected))
+        let rest = self.state.step + 1..self.plan.steps.len();
+        self.step_ends(now).map(|end| rest.fold(end, |at, step| at + self.expected(step)))
     }
 
     fn next(&self, seen: &Observed, now: Time) -> Option<(String, Option<Time>)> {
@@ -120,11 +127,15 @@ impl Rollout {
             return None;
         }
         let step = self.plan.steps.get(state.step)?;
+        if !state.started {
+            return Some((step.label(), Some(now).filter(|_| state.gate.is_none() && state.paused.is_none())));
+        }
         let label = self.plan.steps.get(state.step + 1).map_or_else(|| "done".into(), |s| s.label());
         let at = match self.why_not_pass(step, seen, now) {
             Some(Waiting::Hold(at)) if state.paused.is_none() => Some(at),
             Some(_) => None,
-            None => self.step_ends(now),
+            // What is late already has no time that could be promised.
+            None => self.step_ends(now).filter(|at| *at > now),
         };
         Some((label, at))
     }
@@ -144,7 +155,7 @@ impl Rollout {
             silent_since,
             new_pods: seen.new.pods.clone(),
             old_pods: seen.old.pods.clone(),
-            need: need(leg, seen, Percent::ALL),
+            need: enough(leg, seen),
             load: seen.load,
             mood,
             why,
@@ -173,7 +184,7 @@ impl Rollout {
         })
     }
 
-    fn leg_took(&self, leg: &LegId, began: Time) -> Option<crate::units::Span> {
+    fn leg_took(&self, leg: &LegId, began: Time) -> Option<Span> {
         Some(self.state.legs.get(leg)?.proven.as_ref()?.at.since(began))
     }
 
@@ -194,7 +205,7 @@ impl Rollout {
         let mut last = began;
         for leg in legs {
             let (Some(state), seen) = (self.state.legs.get(&leg.id), seen.leg(&leg.id)) else { continue };
-            let needed = need(leg, &seen, Percent::ALL);
+            let needed = enough(leg, &seen);
             proof.need += needed;
             proof.ready += seen.old.pods.as_ref().map_or(0, |p| p.ready.min(needed));
             for (_, _, counts) in [&seen.old.last, &seen.new.last].into_iter().flatten() {

@@ -29,7 +29,11 @@ pub fn state(table: &Table) -> String {
     let paused = if status.paused { "  paused" } else { "" };
     let phase = format!("{:?}", engine.phase()).to_lowercase();
     writeln!(out, "{}  {phase}  {step}  term {}{paused}", table.now.clock(), status.term.0).unwrap();
-    writeln!(out, "mood  {}", mood(&status)).unwrap();
+    let then = status
+        .next
+        .as_ref()
+        .map_or(String::new(), |(label, at)| format!("  then {label}{}", at.map_or(String::new(), |t| format!(" at {}", t.clock()))));
+    writeln!(out, "mood  {}{then}", mood(&status)).unwrap();
     for leg in &status.legs {
         let seen = leg.seen.map_or(String::new(), |s| format!(", {s} seen"));
         let why = leg.why.as_ref().map_or(String::new(), |w| format!(": {w}"));
