@@ -5,7 +5,7 @@ use super::compile::whole_seconds;
 use super::forward::{Settled, Waiting};
 use super::state::{Failure, LegState, Next, Phase, Rollout, can_return};
 use super::status::{LegMood, Mood};
-use crate::fleet::{Aspect, LegSeen, Observed, Reach};
+use crate::fleet::{Aspect, LegSeen, Observed, Reach, Side};
 use crate::strategy::{PlanLeg, Route, Step, StepKind};
 use crate::units::{LegId, Percent, Span, Time};
 
@@ -70,6 +70,7 @@ impl Rollout {
             Aspect::Traffic => seen.want == Some(state.weight),
             Aspect::OldReplicas => seen.old.pods.as_ref().map(|p| p.want) == state.old_pods,
             Aspect::NewReplicas => seen.new.pods.as_ref().map(|p| p.want) == state.new_pods,
+            Aspect::Template if state.home.is_some() => state.home.is_some_and(|side| seen.is_home(side)),
             Aspect::Template if state.weight == Percent::ZERO => seen.template == self.plan.leg(id).map(|l| l.old.clone()),
             Aspect::Template => state.revision.is_some() && seen.template == state.revision,
         };
@@ -170,6 +171,13 @@ impl Rollout {
         let new = seen.new.pods.as_ref().map_or(0, |p| p.ready);
         if let Some(held) = self.scaled_by_somebody(leg, state, seen, now) {
             return held;
+        }
+        if step.kind == StepKind::Adopt {
+            let workload = &plan.workload.name;
+            return match seen.home {
+                Some(Side::New) => Mood::Waits { cause: format!("traffic goes back to {workload} in {leg}") },
+                _ => Mood::Waits { cause: format!("{workload} takes {to} in {leg}, without traffic") },
+            };
         }
         if step.kind == StepKind::Retire {
             return self.mood_of_retire(leg, state, seen, now);

@@ -42,6 +42,8 @@ fn seed(leg: &Leg) -> PlanLeg {
         container: "app".into(),
         image: "shop/order:v42".into(),
         route: leg.route,
+        beside: None,
+        touches: Vec::new(),
         base: leg.base,
         load: leg.load,
         drains: true,

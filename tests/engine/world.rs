@@ -167,6 +167,7 @@ impl Place {
             Want::Weight { new } => self.shift(new, now),
             Want::Replicas { pods } if wish.key.aspect == Aspect::OldReplicas => self.old.scale(pods, now, false),
             Want::Replicas { pods } => self.new.scale(pods, now, self.stuck),
+            Want::Home { .. } => {}
             Want::Roll { forward, share, paused, .. } => {
                 self.goal = if forward { share.of_rounded_up(self.base) } else { 0 };
                 self.paused = paused;
