@@ -66,7 +66,11 @@ impl Rollout {
 
     /// A write that failed and is not there either, in a region that answers.
     fn failure<'a>(&self, id: &LegId, state: &'a LegState, seen: &LegSeen) -> Option<&'a Failure> {
+        let beside = self.plan.leg(id).is_some_and(|l| l.beside.is_some());
+        let none = |pods| beside && pods == Some(0);
         let met = |aspect: &Aspect| match aspect {
+            Aspect::OldReplicas if none(state.old_pods) => seen.beside.is_none(),
+            Aspect::NewReplicas if none(state.new_pods) => seen.beside.is_none(),
             Aspect::Traffic => seen.want == Some(state.weight),
             Aspect::OldReplicas => seen.old.pods.as_ref().map(|p| p.want) == state.old_pods,
             Aspect::NewReplicas => seen.new.pods.as_ref().map(|p| p.want) == state.new_pods,
@@ -226,6 +230,9 @@ impl Rollout {
     fn mood_of_retire(&self, leg: &LegId, state: &LegState, seen: &LegSeen, now: Time) -> Mood {
         let old = seen.old.pods.as_ref().map_or(0, |p| p.exist);
         let drained = state.weight_at.is_none_or(|at| now >= at + DRAIN);
+        if state.old_pods == Some(0) && seen.beside.is_some() {
+            return Mood::Waits { cause: format!("the second Deployment in {leg} goes") };
+        }
         if state.old_pods == Some(0) || self.route(leg) == Route::Pods {
             return Mood::Waits { cause: format!("{old} old pods in {leg} still end") };
         }
