@@ -49,7 +49,7 @@ enum Op {
     Moved(usize, u16),
     Looks(usize, u8),
     Ill(usize, bool),
-    Fence { leg: usize, ours: bool, higher: u64, back: bool },
+    Fence { leg: usize, ours: bool, to: u64, back: bool },
     Gate(u8),
     Load(usize, u8),
     Measured(usize, bool),
@@ -75,7 +75,7 @@ fn faults() -> impl Strategy<Value = Op> {
         (leg.clone(), 0u16..=100).prop_map(|(leg, share)| Op::Moved(leg, share)),
         (leg.clone(), 0u8..4).prop_map(|(leg, how)| Op::Looks(leg, how)),
         (leg.clone(), any::<bool>()).prop_map(|(leg, on)| Op::Ill(leg, on)),
-        (leg.clone(), any::<bool>(), 0u64..3, any::<bool>()).prop_map(|(leg, ours, higher, back)| Op::Fence { leg, ours, higher, back }),
+        (leg.clone(), any::<bool>(), 0u64..5, any::<bool>()).prop_map(|(leg, ours, to, back)| Op::Fence { leg, ours, to, back }),
         (0u8..3).prop_map(Op::Gate),
         (leg.clone(), 0u8..4).prop_map(|(leg, how)| Op::Load(leg, how)),
         (leg, any::<bool>()).prop_map(|(leg, on)| Op::Measured(leg, on)),
@@ -129,6 +129,10 @@ fn happen(pilot: &mut Pilot, op: &Op) -> Checked {
     let (now, term) = (pilot.world.now, pilot.live.term());
     let rollout = pilot.world.rollout.clone();
     let world = &mut pilot.world;
+    // Only what is moved in peace is known to be nobody's but its owner's.
+    if !matches!(op, Op::Wait(_) | Op::Looks(..) | Op::Ill(..) | Op::Gate(_) | Op::Load(..) | Op::Measured(..)) {
+        pilot.hands.clear();
+    }
     match op.clone() {
         Op::Wait(ms) => return pilot.wait(Span(ms)),
         Op::Press(verb) => return pilot.press(verb),
@@ -140,16 +144,20 @@ fn happen(pilot: &mut Pilot, op: &Op) -> Checked {
         Op::Stuck(leg, true) => world.at(leg).stuck = true,
         Op::Stuck(leg, false) => world.at(leg).unstick(now),
         Op::Failing(leg, how) => world.at(leg).failing = how,
-        Op::Moved(leg, share) => world.at(leg).shift(Percent::whole(share), now),
+        Op::Moved(leg, share) => {
+            world.at(leg).moved(share, now);
+            pilot.hands.insert(id(leg), now);
+        }
         Op::Looks(leg, how) => {
             let looks = [(Look::Good, false), (Look::Bad, false), (Look::Neither, false), (Look::Bad, true)];
             pilot.looks.insert(id(leg), looks[usize::from(how)]);
         }
         Op::Ill(leg, true) => drop(pilot.ill.insert(id(leg))),
         Op::Ill(leg, false) => drop(pilot.ill.remove(&id(leg))),
-        Op::Fence { leg, ours, higher, back } => {
+        // Terms from two below ours to two above it.
+        Op::Fence { leg, ours, to, back } => {
             let whose = if ours { rollout } else { RolloutId::new("order-2") };
-            world.at(leg).fence(whose, Term(term.0 + higher), if back { Way::Back } else { Way::Forward }, now);
+            world.at(leg).fence(whose, Term((term.0 + to).saturating_sub(2)), if back { Way::Back } else { Way::Forward }, now);
         }
         Op::Gate(how) => {
             let gates = &mut pilot.world.gates;

@@ -42,6 +42,7 @@ impl Rollout {
                 state.progress = at;
                 state.on(leg, |l| {
                     (l.weight, l.weight_at, l.restore) = (*weight, Some(at), None);
+                    (l.asked_at, l.landed, l.moved) = (Some(at), false, false);
                     (l.bad, l.bad_since) = (0, None);
                 });
             }
@@ -100,11 +101,18 @@ impl Rollout {
                     l.failures.insert(*aspect, failure);
                 });
             }
-            What::WishRenewed { leg, aspect } => state.on(leg, |l| l.ask_again(*aspect)),
+            What::WishRenewed { leg, aspect } => state.on(leg, |l| {
+                l.ask_again(*aspect);
+                if aspect.carries_traffic() {
+                    (l.asked_at, l.landed, l.moved) = (Some(at), false, false);
+                }
+            }),
             What::Retried => {
                 state.progress = at;
+                state.asks_traffic(at);
                 for leg in state.legs.values_mut() {
                     (leg.ill, leg.pods_at) = (None, leg.pods_at.map(|_| at));
+                    leg.came = 0;
                     for aspect in [Aspect::Traffic, Aspect::Template, Aspect::OldReplicas, Aspect::NewReplicas] {
                         leg.ask_again(aspect);
                     }
@@ -151,6 +159,14 @@ impl Rollout {
                 state.progress = at;
                 state.on(leg, |l| (l.silent, l.pods_at) = (false, l.pods_at.map(|_| at)));
             }
+            What::Landed { leg } => {
+                // The deadline stood still in somebody's hands.
+                if state.legs.get(leg).is_some_and(|l| l.moved) {
+                    state.progress = at;
+                }
+                state.on(leg, |l| (l.landed, l.moved) = (true, false));
+            }
+            What::LegMoved { leg, .. } => state.on(leg, |l| l.moved = true),
             What::PodsCame { leg, ready } => {
                 state.progress = at;
                 state.on(leg, |l| l.came = *ready);
@@ -163,7 +179,7 @@ impl Rollout {
         self.state.began = at;
         self.state.begin_step(step, at);
         for leg in self.state.legs.values_mut() {
-            (leg.weight, leg.weight_at) = (weight, Some(at));
+            (leg.weight, leg.weight_at, leg.asked_at) = (weight, Some(at), Some(at));
         }
     }
 
@@ -185,6 +201,7 @@ impl Rollout {
             leg.failures.clear();
             leg.proven = None;
         }
+        state.asks_traffic(event.at);
     }
 }
 
@@ -192,6 +209,13 @@ impl State {
     fn on(&mut self, leg: &LegId, change: impl FnOnce(&mut LegState)) {
         if let Some(leg) = self.legs.get_mut(leg) {
             change(leg);
+        }
+    }
+
+    /// A person wants every leg's traffic to be asked for again.
+    fn asks_traffic(&mut self, at: Time) {
+        for leg in self.legs.values_mut() {
+            (leg.asked_at, leg.landed, leg.moved) = (leg.asked_at.map(|_| at), false, false);
         }
     }
 
@@ -239,6 +263,7 @@ impl State {
                 revision: kept.revision,
                 weight: kept.weight,
                 weight_at: kept.weight_at,
+                asked_at: kept.weight_at.map(|_| at),
                 old_pods: kept.old_pods,
                 new_pods: kept.new_pods,
                 pods_at: kept.pods_at,
@@ -264,7 +289,7 @@ impl State {
         (self.phase, self.paused, self.ended) = (Phase::RollingBack, None, None);
         for leg in self.legs.values_mut() {
             leg.failures.clear();
-            (leg.proven, leg.restore) = (None, None);
+            (leg.proven, leg.restore, leg.moved) = (None, None, false);
         }
     }
 }

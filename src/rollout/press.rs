@@ -160,7 +160,7 @@ impl Deciding {
                 self.push(by, What::Restarted);
                 Ok(())
             }
-            Phase::Flying | Phase::RollingBack | Phase::Back if !self.it.wishes().is_empty() => {
+            Phase::Flying | Phase::RollingBack | Phase::Back if state.legs.values().any(|l| l.touched()) => {
                 self.push(by, What::Retried);
                 Ok(())
             }

@@ -98,6 +98,12 @@ pub(super) struct LegState {
     pub weight_at: Option<Time>,
     pub old_pods: Option<u32>,
     pub new_pods: Option<u32>,
+    /// When its traffic was last asked for, for the first time or again.
+    pub asked_at: Option<Time>,
+    /// What was asked was seen there.
+    pub landed: bool,
+    /// Somebody moved its traffic by hand since: nothing is asked for it.
+    pub moved: bool,
     /// When pods were last asked for.
     pub pods_at: Option<Time>,
     /// Most pods of the new side that were ready, as far as it was written down.
