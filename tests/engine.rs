@@ -59,6 +59,8 @@ tables! {
     wave_by_wave: "waves.txt",
     gates_stand_before_steps: "gates.txt",
     updates_of_others: "watched.txt",
+    what_cannot_be_read_whole_goes_back_only: "read_only.txt",
+    a_second_workload_beside_the_first: "beside.txt",
 }
 
 #[test]

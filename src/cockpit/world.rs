@@ -191,7 +191,10 @@ impl World {
         let known: BTreeSet<Region> = self.spec.regions.iter().map(|r| r.name.clone()).collect();
         for id in self.store.list().unwrap_or_default() {
             let Ok(log) = self.store.read(&id) else { continue };
-            let Some(engine) = Rollout::replay(id.clone(), &log.events) else { continue };
+            let Some(mut engine) = Rollout::replay(id.clone(), &log.events) else { continue };
+            if let Some(fault) = &log.fault {
+                engine = engine.read_only(fault.trouble(id.as_str()).cause);
+            }
             if !engine.plan().legs.iter().all(|l| known.contains(&l.region)) {
                 continue;
             }
@@ -456,7 +459,7 @@ impl World {
         match wish.want {
             Want::Weight { new } => self.new_revision(&flown.engine, leg).is_none_or(|r| row.workload.want(&r) == Some(new)),
             Want::Roll { forward, .. } => !forward && row.workload.template == leg.old,
-            Want::Replicas { .. } => true,
+            Want::Replicas { .. } | Want::Home { .. } => true,
         }
     }
 

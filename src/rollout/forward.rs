@@ -83,8 +83,15 @@ impl Deciding {
                 let pods = need(&plan, seen, Percent::ALL);
                 return self.plan(What::ReplicasSet { leg, side: Side::Old, pods });
             }
-            (StepKind::Retire, Route::Weights) if state.old_pods != Some(0) => {
+            (StepKind::Adopt, Route::Weights) if state.home != Some(Side::New) => {
                 if may_ask && self.it.may_retire(&state, seen, self.now) {
+                    self.plan(What::HomeSet { leg, side: Side::New });
+                }
+                return;
+            }
+            (StepKind::Retire, Route::Weights) if state.old_pods != Some(0) => {
+                let adopted = plan.beside.is_none() || seen.is_home(Side::New);
+                if may_ask && adopted && self.it.may_retire(&state, seen, self.now) {
                     self.plan(What::ReplicasSet { leg, side: Side::Old, pods: 0 });
                 }
                 return;
@@ -127,7 +134,7 @@ impl Deciding {
     fn deadline(&mut self, step: &Step, seen: &Observed) {
         let state = &self.it.state;
         let idle = state.elapsed(state.progress, self.now);
-        if state.paused.is_some() || step.kind == StepKind::Retire {
+        if state.paused.is_some() || matches!(step.kind, StepKind::Adopt | StepKind::Retire) {
             return;
         }
         if idle >= self.it.news_every() {
@@ -189,12 +196,12 @@ fn rolled(plan: &PlanLeg, seen: &LegSeen, share: Percent) -> bool {
 
 impl Rollout {
     /// When the step being done goes back by itself, if it makes no progress until then. `None` where nothing is late, or the
-    /// clock stands still: paused, a silent region, traffic in somebody's hands, both sides sick, and while old pods go (the new
+    /// clock stands still: paused, a silent region, traffic in somebody's hands, both sides sick, and in adoption and while old pods go (the new
     /// version is good by then).
     pub(super) fn deadline_at(&self, seen: &Observed) -> Option<Time> {
         let (state, step) = (&self.state, self.plan.steps.get(self.state.step)?);
         let works = state.phase == Phase::Flying && state.started && state.applied.is_none() && state.paused.is_none();
-        let waits = step.kind == StepKind::Retire
+        let waits = matches!(step.kind, StepKind::Adopt | StepKind::Retire)
             || !step.legs.iter().all(|l| seen.leg(l).reach.answers())
             || moved(self, &step.legs).is_some()
             || state.legs.values().any(|l| l.both_sick);
@@ -218,6 +225,9 @@ impl Rollout {
             (StepKind::Scale | StepKind::WaitReady, Route::Weights) => all_ready,
             (StepKind::WaitReady | StepKind::SetWeight | StepKind::Switch, Route::Pods) => rolled(plan, seen, state.weight),
             (StepKind::SetWeight | StepKind::Switch, Route::Weights) => self.weight_settled(state, seen, now) == Settled::Yes,
+            (StepKind::Adopt, Route::Weights) => seen.is_home(Side::New),
+            (StepKind::Adopt, Route::Pods) => true,
+            (StepKind::Retire, _) if plan.beside.is_some() => seen.beside.is_none(),
             (StepKind::Retire, _) => seen.old.pods.as_ref().is_none_or(|p| p.exist == 0),
         }
     }
@@ -241,11 +251,11 @@ impl Rollout {
         later.filter_map(|s| s.weight).next().unwrap_or(Percent::ALL)
     }
 
-    /// Whether a step's hold is the rollback window: what stands before the old pods go, or before the end.
+    /// Whether a step's hold is a rollback window: what stands before an adoption, before the old pods go, or before the end.
     fn is_window(&self, step: usize) -> bool {
         let kind = |i: usize| self.plan.steps.get(i).map(|s| s.kind);
         match kind(step + 1) {
-            Some(next) => next == StepKind::Retire,
+            Some(next) => matches!(next, StepKind::Adopt | StepKind::Retire),
             None => kind(step) == Some(StepKind::Hold),
         }
     }

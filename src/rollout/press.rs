@@ -10,6 +10,9 @@ use crate::units::{LegId, Percent, Person};
 impl Deciding {
     pub(super) fn press(&mut self, verb: Verb, by: &Person, reason: Option<String>) -> Result<(), Refusal> {
         let by = By::Person(by.clone());
+        if let Some(why) = self.it.state.read_only.as_ref().filter(|_| verb != Verb::Rollback) {
+            return Err(refuse(why, "it is read-only here: R goes back, a newer flightdeck does the rest"));
+        }
         if self.it.state.phase == Phase::Watched {
             self.board(&by, verb)?;
         }

@@ -1,7 +1,7 @@
 //! The state of a rollout: what it holds, how it begins, and what can be asked of it. `apply` alone changes it.
 
 use super::event::{By, Event, RollbackCause, What};
-use crate::fleet::Aspect;
+use crate::fleet::{Aspect, Side};
 use crate::strategy::{Gate, Plan, PlanLeg, Route};
 use crate::units::{LegId, Percent, Revision, RolloutId, Span, Term, Time};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +43,8 @@ pub(super) struct State {
     pub phase: Phase,
     /// The phase it was in when somebody else took it.
     pub before: Phase,
+    /// Why nothing but the way back can be done from here: what its log says is not known whole.
+    pub read_only: Option<String>,
     /// The term in which a person last chose the way forward: a fence that says `back` in it or later counts, an older one does not.
     pub forward: Term,
     pub began: Time,
@@ -98,6 +100,8 @@ pub(super) struct LegState {
     pub weight_at: Option<Time>,
     pub old_pods: Option<u32>,
     pub new_pods: Option<u32>,
+    /// The side that the workload itself should have in the end, where a second one stands beside it.
+    pub home: Option<Side>,
     /// When its traffic was last asked for, for the first time or again.
     pub asked_at: Option<Time>,
     /// What was asked was seen there.
@@ -168,6 +172,7 @@ impl State {
             term: Term::default(),
             phase: Phase::Watched,
             before: Phase::Watched,
+            read_only: None,
             forward: Term::default(),
             began: Time::default(),
             by: By::Plan,
@@ -230,6 +235,15 @@ impl Rollout {
         it.apply(first);
         events.for_each(|e| it.apply(e));
         Some(it)
+    }
+
+    /// One whose log could not be read whole, because of `why`: it decides nothing, and only `R` works. Who can read all of it drives.
+    pub fn read_only(mut self, why: String) -> Rollout {
+        if !self.ended() {
+            (self.state.before, self.state.phase) = (self.state.phase, Phase::Superseded);
+        }
+        self.state.read_only = Some(why);
+        self
     }
 
     /// Its id.
