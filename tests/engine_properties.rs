@@ -152,8 +152,15 @@ fn happen(pilot: &mut Pilot, op: &Op) -> Checked {
         Op::Stuck(leg, false) => world.at(leg).unstick(now),
         Op::Failing(leg, how) => world.at(leg).failing = how,
         Op::Moved(leg, share) => {
-            world.at(leg).moved(share, now);
-            pilot.hands.insert(id(leg), now);
+            let place = world.at(leg);
+            let ours = place.flight.as_ref().is_some_and(|f| f.rollout == rollout && f.term == term && f.way == Way::Forward);
+            let (before, peace) = (place.share(), ours && place.silent.is_none() && place.failing.is_none());
+            place.moved(share, now);
+            // Only what was there as asked for was taken from us.
+            let asked = pilot.live.weight_since(&id(leg)).map(|(weight, _)| weight);
+            if peace && asked == Some(before) && place.share() != before {
+                pilot.hands.insert(id(leg), now);
+            }
         }
         Op::Looks(leg, how) => {
             let looks = [(Look::Good, false), (Look::Bad, false), (Look::Neither, false), (Look::Bad, true)];

@@ -283,11 +283,14 @@ impl State {
     }
 
     fn begin_back(&mut self, event: &Event, why: &RollbackCause) {
+        let before = if self.phase == Phase::Superseded { self.before } else { self.phase };
+        let now = || self.legs.iter().map(|(id, l)| (id.clone(), l.weight)).collect();
         self.back = Some(Back {
             began: event.at,
             by: event.by.clone(),
             why: why.clone(),
-            was: self.legs.iter().map(|(id, l)| (id.clone(), l.weight)).collect(),
+            aborted: before == Phase::Aborted || self.back.as_ref().is_some_and(|b| b.aborted),
+            was: self.back.as_ref().map_or_else(now, |b| b.was.clone()),
             over_capacity: false,
             proven: None,
             not_proven: None,

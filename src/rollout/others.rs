@@ -6,7 +6,7 @@
 
 use super::decide::Deciding;
 use super::event::What;
-use super::state::{LegState, Rollout};
+use super::state::{LegState, Next, Rollout};
 use crate::fleet::{Aspect, LegSeen, Observed};
 use crate::strategy::{PlanLeg, Route};
 use crate::units::{LegId, Percent, Span, Time};
@@ -34,9 +34,11 @@ impl Deciding {
             let Some(state) = self.it.state.legs.get(&leg.id) else { continue };
             let (id, seen) = (leg.id.clone(), seen.leg(&leg.id));
             let (landed, moved) = (state.landed, state.moved);
+            // A write that failed has its own time to be tried again, or waits for a person.
+            let failed = state.failures.get(&traffic_aspect(leg.route)).is_some_and(|f| f.next != Next::Asked);
             match self.it.stands(leg, state, &seen, self.now) {
                 Stands::There if !landed || moved => self.plan(What::Landed { leg: id }),
-                Stands::Missing if self.it.state.paused.is_none() => {
+                Stands::Missing if self.it.state.paused.is_none() && !failed => {
                     self.plan(What::WishRenewed { leg: id, aspect: traffic_aspect(leg.route) });
                 }
                 Stands::Moved if !moved => {

@@ -83,7 +83,9 @@ pub(super) struct Back {
     pub began: Time,
     pub by: By,
     pub why: RollbackCause,
-    /// The weights before it.
+    /// An abort came before it: that was meant, and has no undo.
+    pub aborted: bool,
+    /// The weights before it, also before one that somebody else took over.
     pub was: BTreeMap<LegId, Percent>,
     pub over_capacity: bool,
     pub proven: Option<(Time, Span)>,

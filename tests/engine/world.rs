@@ -203,6 +203,14 @@ impl Place {
         self.split = share;
     }
 
+    /// The new side's share as it was last asked for by anybody.
+    pub fn share(&self) -> Percent {
+        match self.route {
+            Route::Weights => self.split,
+            Route::Pods => Percent::from_share(f64::from(self.goal) / f64::from(self.base)),
+        }
+    }
+
     /// Somebody moves traffic by hand, past every fence; by pods: an older or the same template, and all of them.
     pub fn moved(&mut self, share: u16, now: Time) {
         match self.route {
