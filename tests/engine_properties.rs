@@ -2,7 +2,8 @@
 //!
 //! The model (`tests/engine/world.rs`) has pods that start late, writes that land late or fail, regions that fall silent, other
 //! people who scale, move traffic and take over. The pilot (`tests/engine/pilot.rs`) drives the engine as the cockpit does and
-//! checks the invariants at every event. `ENGINE_CASES` sets how many cases are run.
+//! checks the invariants at every event. `ENGINE_CASES` sets how many cases are
+//! run, `ENGINE_SEED` which.
 
 #[path = "engine/beside.rs"]
 mod beside;
@@ -22,6 +23,7 @@ use pilot::{Checked, Pilot};
 use plans::Leg;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+use std::hash::{BuildHasher, RandomState};
 
 const VERBS: [Verb; 11] = [
     Verb::Pause,
@@ -243,13 +245,17 @@ fn is_back(pilot: &Pilot) -> Checked {
     Ok(())
 }
 
-/// The same cases each time; `ENGINE_CASES=N` flies so many others, by random seeds that are printed when one fails.
+/// The same cases each time; `ENGINE_CASES=N` flies so many others, by a random seed. A failing test prints the seed, and
+/// `ENGINE_SEED` with the same number of cases repeats it.
 fn config() -> ProptestConfig {
-    let asked = std::env::var("ENGINE_CASES").ok().and_then(|n| n.parse().ok());
-    let rng_seed = if asked.is_some() { RngSeed::Random } else { RngSeed::Fixed(7) };
+    let asked = |name| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
+    let cases = asked("ENGINE_CASES").map_or(400, |n| n as u32);
+    let random = || RandomState::new().hash_one(std::process::id());
+    let seed = asked("ENGINE_SEED").unwrap_or_else(|| asked("ENGINE_CASES").map_or(7, |_| random()));
+    println!("repeat with ENGINE_CASES={cases} ENGINE_SEED={seed}");
     ProptestConfig {
-        cases: asked.unwrap_or(400),
-        rng_seed,
+        cases,
+        rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
         max_shrink_iters: 20_000,
         ..ProptestConfig::default()
