@@ -52,7 +52,8 @@ struct Counts {
     by_header: BTreeMap<(String, String), u64>,
 }
 
-/// Serves on `POD_IP` and `PORT` until it is told to go. Without a `PORT` it only lives, as a sidecar that serves nobody.
+/// Serves on `POD_IP` and `PORT` until it is told to go. Without a `PORT` it only lives, as a sidecar that serves nobody; with
+/// `RELAY_TO` it passes each connection on to that address.
 pub async fn run() -> Result<()> {
     let variable = |name: &str| std::env::var(name).ok();
     let behaviour = Behaviour::of(&variable("IMAGE").unwrap_or_default(), variable);
@@ -71,6 +72,13 @@ pub async fn run() -> Result<()> {
     };
     let address = format!("{}:{port}", variable("POD_IP").unwrap_or_else(|| "127.0.0.1".to_owned()));
     let door = TcpListener::bind(&address).await.wrap_err_with(|| format!("listening on {address}"))?;
+    if let Some(to) = variable("RELAY_TO") {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            () = relay(&door, to) => {}
+        }
+        return Ok(());
+    }
     let app = Rc::new(App {
         latency: LogNormal::new(behaviour.latency.as_secs_f64().max(1e-6).ln(), 0.4)?,
         random: RefCell::new(Pcg64Mcg::seed_from_u64(u64::from(std::process::id()))),
@@ -102,6 +110,18 @@ pub async fn run() -> Result<()> {
     };
     let _ = timeout(LAST_CALL, quiet).await;
     Ok(())
+}
+
+async fn relay(door: &TcpListener, to: String) {
+    loop {
+        if let Ok((mut asker, _)) = door.accept().await {
+            let to = to.clone();
+            tokio::task::spawn_local(async move {
+                let mut upstream = TcpStream::connect(to).await?;
+                tokio::io::copy_bidirectional(&mut asker, &mut upstream).await
+            });
+        }
+    }
 }
 
 async fn answer_all(app: &Rc<App>, door: &TcpListener) {

@@ -3,6 +3,7 @@
 //! It knows HTTP and the shape of a Kubernetes answer, nothing of who asks. What happens to a request hangs on the seed, its method,
 //! its path and how many like it came before, not on the order of different requests: a seed repeats its faults as far as a client
 //! repeats its requests. The asker's own token is passed on. Weakness: no upgrades (exec, port-forward).
+#![allow(dead_code, reason = "no test binary uses all of it")]
 
 #[path = "http.rs"]
 mod http;
@@ -268,16 +269,21 @@ impl Proxy {
                 self.ask(request).await?;
                 return Err(Error::from(ErrorKind::ConnectionReset));
             }
-            Some(Fault::Conflict) => refusal(409, "Conflict", "the object has been modified; please apply your changes to the latest version"),
+            Some(Fault::Conflict) => {
+                refusal(409, "Conflict", "the object has been modified; please apply your changes to the latest version")
+            }
             Some(Fault::Gone) => refusal(410, "Expired", "too old resource version"),
-            Some(Fault::TooMany) => refusal(429, "TooManyRequests", "the server has received too many requests and has asked us to try again later"),
+            Some(Fault::TooMany) => {
+                refusal(429, "TooManyRequests", "the server has received too many requests and has asked us to try again later")
+            }
             Some(Fault::Internal) => refusal(500, "InternalError", "etcdserver: leader changed"),
             Some(Fault::Unavailable) => refusal(503, "ServiceUnavailable", "the server is currently unable to handle the request"),
             Some(Fault::Twice) => {
                 self.ask(request).await?;
                 self.ask(request).await?
             }
-            Some(Fault::StaleList) => match self.shared.state().lists.get(&self.list_key(request)).and_then(|lists| lists.first().cloned()) {
+            Some(Fault::StaleList) => match self.shared.state().lists.get(&self.list_key(request)).and_then(|lists| lists.first().cloned())
+            {
                 Some((status, kind, body)) => Said { status, headers: vec![("content-type".to_owned(), kind)], body },
                 None => self.ask(request).await?,
             },
@@ -362,9 +368,7 @@ impl Proxy {
         connection.get_mut().write_all(head.as_bytes()).await?;
         let mut lines = Box::pin(lines.lines());
         let mut modes = self.shared.modes.subscribe();
-        let lost = modes.wait_for(|modes| {
-            matches!(modes.of.get(&self.context), Some(Mode::Always(Fault::Hang | Fault::Reset)))
-        });
+        let lost = modes.wait_for(|modes| matches!(modes.of.get(&self.context), Some(Mode::Always(Fault::Hang | Fault::Reset))));
         let strike = async {
             match fault {
                 Some(Fault::CutWatch(time)) | Some(Fault::ExpireWatch(time)) => sleep(time).await,
@@ -423,7 +427,9 @@ fn choose(request: &Request, random: &mut Pcg64Mcg) -> Fault {
     let time = Duration::from_millis(random.random_range(50..1_500));
     let mut all = vec![Fault::Reset, Fault::Delay(time), Fault::TooMany, Fault::Internal, Fault::Unavailable, Fault::Hang];
     match request.method.as_str() {
-        "GET" if is_watch(request) => all = vec![Fault::CutWatch(time), Fault::ExpireWatch(time), Fault::Gone, Fault::Reset, Fault::Delay(time)],
+        "GET" if is_watch(request) => {
+            all = vec![Fault::CutWatch(time), Fault::ExpireWatch(time), Fault::Gone, Fault::Reset, Fault::Delay(time)]
+        }
         "GET" => all.extend([Fault::StaleList, Fault::StaleList]),
         _ => all.extend([Fault::LostAnswer, Fault::LostAnswer, Fault::Twice, Fault::Twice, Fault::Conflict]),
     }
@@ -442,7 +448,9 @@ fn is_watch(request: &Request) -> bool {
 /// A path without what differs each time a client asks for the same.
 fn without_versions(path: &str) -> String {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let stays = query.split('&').filter(|part| !part.starts_with("resourceVersion") && !part.starts_with("continue=") && !part.starts_with("timeoutSeconds="));
+    let stays = query
+        .split('&')
+        .filter(|part| !part.starts_with("resourceVersion") && !part.starts_with("continue=") && !part.starts_with("timeoutSeconds="));
     format!("{path}?{}", stays.collect::<Vec<_>>().join("&"))
 }
 

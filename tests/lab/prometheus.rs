@@ -9,12 +9,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use color_eyre::eyre::{Result, bail};
+use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Client;
+use kube::api::{Api, GetParams, Request};
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::http::{self, Connection};
 use crate::objects::apply;
 use crate::place::Place;
 use crate::{credentials, gateway, guard, process, programs, targets};
@@ -23,6 +24,7 @@ pub const PROMETHEUS: &str = "prometheus";
 pub const PROMETHEUS_TLS: &str = "prometheus-tls";
 const PORT: u16 = 9090;
 const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(50);
 
 /// The user is `flightdeck`, the password `secret`; Prometheus wants it as bcrypt.
 const WEB: &str = "\
@@ -44,33 +46,38 @@ pub fn tls_address(place: &Place) -> String {
 pub async fn start(place: &Place, client: &Client) -> Result<()> {
     process::start(place, PROMETHEUS, command(place, PROMETHEUS, &address(place))?)?;
     guard::start(place)?;
-    let host = place.address(0, 3).to_string();
     apply(client, None, &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}})).await?;
+    // The API server's proxy reaches nothing but pods: this one passes on.
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "prometheus", "labels": {"app": "prometheus"}},
+        "spec": {"containers": [{
+            "name": "prometheus", "image": "lab/relay:v1", "ports": [{"containerPort": PORT}],
+            "env": [{"name": "RELAY_TO", "value": address(place)}],
+        }]},
+    });
     let service = json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "prometheus"},
-        "spec": {"ports": [{"name": "http", "port": PORT, "targetPort": PORT}]},
+        "spec": {"selector": {"app": "prometheus"}, "ports": [{"name": "http", "port": PORT, "targetPort": PORT}]},
     });
-    let slice = json!({
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-        "metadata": {"name": "prometheus", "labels": {"kubernetes.io/service-name": "prometheus"}},
-        "ports": [{"name": "http", "port": PORT, "protocol": "TCP"}],
-        "endpoints": [{"addresses": [host], "conditions": {"ready": true}}],
-    });
-    let endpoints = json!({
-        "apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "prometheus"},
-        "subsets": [{"addresses": [{"ip": host}], "ports": [{"name": "http", "port": PORT}]}],
-    });
-    for object in [service, endpoints, slice] {
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "monitoring");
+    let deadline = Instant::now() + PATIENCE;
+    while accounts.get_opt("default").await?.is_none() && Instant::now() < deadline {
+        sleep(POLL).await;
+    }
+    for object in [pod, service] {
         apply(client, Some("monitoring"), &object).await?;
     }
-    let deadline = Instant::now() + PATIENCE;
-    while !is_ready(place).await {
-        if !process::is_running(place, PROMETHEUS) || Instant::now() > deadline {
-            bail!("Prometheus is not ready:\n{}", process::last_words(place, PROMETHEUS));
+    let path = "api/v1/namespaces/monitoring/services/prometheus:9090/proxy/-/ready";
+    loop {
+        let answer = client.request_text(Request::new("").get(path, &GetParams::default())?).await;
+        match answer {
+            Ok(_) => return Ok(()),
+            Err(error) if !process::is_running(place, PROMETHEUS) || Instant::now() > deadline => {
+                bail!("Prometheus is not ready: {error}\n{}", process::last_words(place, PROMETHEUS));
+            }
+            Err(_) => sleep(POLL).await,
         }
-        sleep(Duration::from_millis(50)).await;
     }
-    Ok(())
 }
 
 /// Starts the one with TLS and a password unless it runs, and returns when its door is open.
@@ -85,7 +92,7 @@ pub async fn start_tls(place: &Place) -> Result<()> {
         if !process::is_running(place, PROMETHEUS_TLS) || Instant::now() > deadline {
             bail!("Prometheus is not ready:\n{}", process::last_words(place, PROMETHEUS_TLS));
         }
-        sleep(Duration::from_millis(50)).await;
+        sleep(POLL).await;
     }
     Ok(())
 }
@@ -106,12 +113,4 @@ fn command(place: &Place, name: &str, address: &str) -> Result<Command> {
     command.arg(format!("--storage.tsdb.path={}", place.directory.join(format!("{name}.tsdb")).display()));
     command.arg(format!("--web.listen-address={address}"));
     Ok(command)
-}
-
-async fn is_ready(place: &Place) -> bool {
-    let ask = async {
-        let mut connection = Connection::new(TcpStream::connect(address(place)).await?);
-        http::get(&mut connection, "prometheus", "/-/ready", &[]).await
-    };
-    ask.await.is_ok_and(|answer| answer.status == 200)
 }
