@@ -453,7 +453,7 @@ fn watches_are_cut_expire_and_go_silent() {
         let context = &bed.lab.contexts[0];
         let client = client_of(&faults.kubeconfig(), context).await;
         let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "watches");
-        let parameters = WatchParams::default();
+        let parameters = WatchParams::default().disable_bookmarks();
         let begin = async || Box::pin(maps.watch(&parameters, "0").await.unwrap());
         let soon = Duration::from_millis(100);
 
@@ -462,7 +462,8 @@ fn watches_are_cut_expire_and_go_silent() {
         let made = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made"}});
         let straight: Api<ConfigMap> = bed.api();
         straight.create(&PostParams::default(), &serde_json::from_value(made).unwrap()).await.unwrap();
-        assert!(matches!(events.next().await, Some(Ok(WatchEvent::Added(map))) if map.metadata.name.as_deref() == Some("made")));
+        let event = events.next().await;
+        assert!(matches!(&event, Some(Ok(WatchEvent::Added(map))) if map.metadata.name.as_deref() == Some("made")), "{event:?}");
         drop(events);
 
         faults.next("GET ", Fault::CutWatch(soon));

@@ -246,7 +246,7 @@ macro_rules! forwarded {
     ($request:expr) => {{
         let kept = ["authorization", "content-type", "accept", "user-agent"];
         let headers: HashMap<String, String> = $request.headers.iter().filter(|(name, _)| kept.contains(&name.as_str())).cloned().collect();
-        let mut asked = Builder::new("").get("", &GetParams::default()).map_err(Error::other)?;
+        let mut asked = Builder::new("").get("any", &GetParams::default()).map_err(Error::other)?;
         *asked.method_mut() = $request.method.parse().map_err(Error::other)?;
         *asked.uri_mut() = $request.path.parse().map_err(Error::other)?;
         *asked.headers_mut() = (&headers).try_into().map_err(Error::other)?;
