@@ -13,8 +13,8 @@ use faults::{Fault, Faults};
 use futures::StreamExt;
 use futures::future::join_all;
 use harness::{
-    Bed, GATEWAY, GATEWAY_ADDRESS, GATEWAY_METRICS, PROMETHEUS, PROMETHEUS_TLS, alone_in_lab, alone_in_lab_with, client_of, in_clusters,
-    in_lab, in_lab_with, now,
+    Bed, GATEWAY, PROMETHEUS, PROMETHEUS_TLS, alone_in_lab, alone_in_lab_with, client_of, in_clusters, in_clusters_with, in_lab,
+    in_lab_with, now,
 };
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
@@ -267,7 +267,7 @@ fn traefik_counts_the_requests_of_each_backend() {
         let load = bed.load_route("order", &["--rps", "100"]);
         bed.until("100 requests", async || (load.so_far().ok >= 100).then_some(())).await;
         load.stop();
-        let page = page(GATEWAY_METRICS, "/metrics").await;
+        let page = page(&bed.gateway_metrics(), "/metrics").await;
         let counted = |service: &str| {
             let name = format!("-svc-backends-{service}-");
             let lines = page.lines().filter(|line| line.starts_with("traefik_service_requests_total{code=\"200\"") && line.contains(&name));
@@ -306,8 +306,8 @@ fn guarded_doors_to_prometheus_open_for_who_they_know() {
     in_lab_with(&[PROMETHEUS, PROMETHEUS_TLS], "doors", async |bed| {
         let ca = bed.lab.authority();
         let ca = ca.to_str().unwrap();
-        let url = |port: u16| format!("http://10.77.0.3:{port}/api/v1/query?query=vector(1)");
-        let tls = "https://10.77.0.3:9443/api/v1/query?query=vector(1)".to_owned();
+        let url = |port: u16| format!("http://{}/api/v1/query?query=vector(1)", bed.prometheus(port));
+        let tls = format!("https://{}/api/v1/query?query=vector(1)", bed.prometheus(9443));
         for (key, url) in [
             (vec!["--user", "flightdeck:secret"], url(9091)),
             (vec!["--header", "Authorization: Bearer prometheus-token"], url(9092)),
@@ -412,6 +412,12 @@ fn each_fault_is_what_a_client_sees() {
         assert_eq!(code(&set("2").await.unwrap_err()), None);
         assert!(is("2").await, "it was done, and only its answer was lost");
 
+        faults.next("PATCH ", Fault::Late(Duration::from_millis(200)));
+        assert_eq!(code(&set("late").await.unwrap_err()), None);
+        assert!(is("2").await);
+        bed.until("it was done after all", async || is("late").await.then_some(())).await;
+        set("2").await.unwrap();
+
         faults.next("POST ", Fault::Twice);
         let made = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made"}});
         let twice = maps.create(&PostParams::default(), &serde_json::from_value(made).unwrap()).await.unwrap_err();
@@ -442,7 +448,75 @@ fn each_fault_is_what_a_client_sees() {
         };
         assert_eq!((n(&stale), n(&maps.list(&ListParams::default()).await.unwrap())), ("2".to_owned(), "3".to_owned()));
         let kinds: Vec<_> = faults.seen().iter().map(|seen| seen.method.clone()).collect();
-        assert_eq!(kinds, ["PATCH", "PATCH", "PATCH", "PATCH", "PATCH", "PATCH", "PATCH", "POST", "GET", "GET", "GET"]);
+        assert_eq!(kinds, ["PATCH", "PATCH", "PATCH", "PATCH", "PATCH", "PATCH", "PATCH", "PATCH", "POST", "GET", "GET", "GET"]);
+    });
+}
+
+#[test]
+fn a_region_that_is_lost_takes_no_other_with_it() {
+    in_clusters("lost", async |beds| {
+        let faults = Faults::before(&beds[0].lab.kubeconfig("admin"));
+        let kubeconfig = faults.kubeconfig();
+        let mut maps = Vec::new();
+        for bed in &beds {
+            maps.push(Api::<ConfigMap>::namespaced(client_of(&kubeconfig, bed.context()).await, "lost"));
+        }
+        faults.always(beds[1].context(), Fault::Hang);
+        let late = tokio::time::timeout(Duration::from_millis(500), maps[1].list(&ListParams::default())).await;
+        assert!(late.is_err());
+        for maps in [&maps[0], &maps[2]] {
+            maps.list(&ListParams::default()).await.unwrap();
+        }
+        faults.off();
+        maps[1].list(&ListParams::default()).await.unwrap();
+    });
+}
+
+#[test]
+fn each_cluster_has_parts_of_its_own() {
+    in_clusters_with(&[GATEWAY, PROMETHEUS], "parts", async |beds| {
+        for (bed, version) in beds.iter().zip(["v41", "v42", "v43"]) {
+            bed.deploy("order", 1, &format!("shop/order:{version}")).await;
+            bed.route("order", &[("order", 1)]).await;
+        }
+        for (bed, version) in beds.iter().zip(["v41", "v42", "v43"]) {
+            bed.until_available("order").await;
+            served(bed, "order").await;
+            let load = bed.load_route("order", &["--rps", "50"]);
+            let seen = format!("sum(rate(http_requests_total{{namespace=\"parts\",version=\"{version}\"}}[5s])) > 0");
+            bed.until("Prometheus sees it", async || ask(bed, &seen).await["data"]["result"][0].is_object().then_some(())).await;
+            let report = load.stop();
+            assert_eq!((report.answered(version), report.failed), (report.sent, 0), "{:?}", report.failures);
+        }
+    });
+}
+
+#[test]
+fn a_pod_is_ready_when_all_its_containers_are_and_each_is_scraped() {
+    in_lab_with(&[PROMETHEUS], "several", async |bed| {
+        let container = |name: &str, image: &str, port: u16| json!({"name": name, "image": image, "ports": [{"containerPort": port}], "readinessProbe": {"httpGet": {"path": "/health", "port": port}}});
+        let labels = json!({"app": "order"});
+        let deployment = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "order"},
+            "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": {"containers": [
+                container("app", "shop/order:v42", 8080),
+                container("proxy", "shop/proxy:v7-unhealthy", 8081),
+            ]}}},
+        });
+        bed.apply(&deployment.to_string()).await;
+        let ready = async || {
+            let status = bed.pods("order").await.first()?.status.clone()?;
+            Some(status.container_statuses?.iter().map(|container| container.ready).collect::<Vec<_>>())
+        };
+        bed.until("one of two is ready", async || (ready().await? == [true, false]).then_some(())).await;
+        assert_eq!(available(&bed).await, 0);
+        let patch = json!({"spec": {"template": {"spec": {"containers": [{"name": "proxy", "image": "shop/proxy:v8"}]}}}});
+        let deployments: Api<Deployment> = bed.api();
+        deployments.patch("order", &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap();
+        bed.until_available("order").await;
+        let query = "count(up{namespace=\"several\",version=~\"v42|v8\"} == 1)";
+        bed.until("both are scraped", async || (ask(&bed, query).await["data"]["result"][0]["value"][1].as_str()? == "2").then_some(()))
+            .await;
     });
 }
 
@@ -621,7 +695,7 @@ async fn pair(bed: &Bed, image: &str, next: &str) {
 
 /// Waits until the gateway serves the route.
 async fn served(bed: &Bed, name: &str) {
-    let (url, host) = (format!("http://{GATEWAY_ADDRESS}/"), format!("Host: {}", bed.host(name)));
+    let (url, host) = (format!("http://{}/", bed.gateway()), format!("Host: {}", bed.host(name)));
     bed.until("the gateway serves the route", async || (curl(&["--header", &host, &url]) == "200").then_some(())).await;
 }
 

@@ -8,7 +8,7 @@
 #[path = "http.rs"]
 mod http;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::convert::Infallible;
 use std::io::{Error, ErrorKind, Result};
 use std::path::PathBuf;
@@ -39,8 +39,10 @@ pub enum Fault {
     Reset,
     /// The API server does it; its answer is lost with the connection.
     LostAnswer,
-    /// It arrives late.
+    /// It arrives late, and so does its answer.
     Delay(Duration),
+    /// The connection is cut at once, and the API server hears of it after this time, when its sender may have done other things.
+    Late(Duration),
     /// The API server hears it twice, as from a proxy that tries again; the second answer comes back.
     Twice,
     /// Refused with 409, 410, 429 (with `Retry-After: 1`), 500, 503.
@@ -104,7 +106,7 @@ struct State {
     counts: HashMap<String, u64>,
     seen: Vec<Seen>,
     /// By context and path without resourceVersion: lists as they were, oldest first.
-    lists: HashMap<String, Vec<(u16, String, Vec<u8>)>>,
+    lists: HashMap<String, VecDeque<Said>>,
 }
 
 /// How many former answers of each list are kept.
@@ -218,6 +220,7 @@ struct Proxy {
 }
 
 /// What the API server said, or what is said in its place.
+#[derive(Clone)]
 struct Said {
     status: u16,
     headers: Vec<(String, String)>,
@@ -282,9 +285,8 @@ impl Proxy {
                 self.ask(request).await?;
                 self.ask(request).await?
             }
-            Some(Fault::StaleList) => match self.shared.state().lists.get(&self.list_key(request)).and_then(|lists| lists.first().cloned())
-            {
-                Some((status, kind, body)) => Said { status, headers: vec![("content-type".to_owned(), kind)], body },
+            Some(Fault::StaleList) => match self.oldest(request) {
+                Some(said) => said,
                 None => self.ask(request).await?,
             },
             Some(Fault::Delay(time)) => {
@@ -343,12 +345,11 @@ impl Proxy {
             ["content-type", "retry-after"].iter().filter_map(|name| Some(((*name).to_owned(), text(name)?))).collect();
         let body = answer.into_body().collect_bytes().await.map_err(Error::other)?.to_vec();
         if request.method == "GET" && status == 200 && is_list(&body) {
-            let kind = headers.first().map(|(_, kind)| kind.clone()).unwrap_or_default();
             let mut state = self.shared.state();
             let lists = state.lists.entry(self.list_key(request)).or_default();
-            lists.push((status, kind, body.clone()));
+            lists.push_back(Said { status, headers: headers.clone(), body: body.clone() });
             if lists.len() > LISTS {
-                lists.remove(0);
+                lists.pop_front();
             }
         }
         Ok(Said { status, headers, body })
@@ -417,6 +418,11 @@ impl Proxy {
         }
     }
 
+    /// The list as it was, as far back as it is known.
+    fn oldest(&self, request: &Request) -> Option<Said> {
+        self.shared.state().lists.get(&self.list_key(request))?.front().cloned()
+    }
+
     fn list_key(&self, request: &Request) -> String {
         format!("{} {}", self.context, without_versions(&request.path))
     }
@@ -431,7 +437,15 @@ fn choose(request: &Request, random: &mut Pcg64Mcg) -> Fault {
             all = vec![Fault::CutWatch(time), Fault::ExpireWatch(time), Fault::Gone, Fault::Reset, Fault::Delay(time)]
         }
         "GET" => all.extend([Fault::StaleList, Fault::StaleList]),
-        _ => all.extend([Fault::LostAnswer, Fault::LostAnswer, Fault::Twice, Fault::Twice, Fault::Conflict]),
+        _ => all.extend([
+            Fault::LostAnswer,
+            Fault::LostAnswer,
+            Fault::Twice,
+            Fault::Twice,
+            Fault::Late(time),
+            Fault::Late(time),
+            Fault::Conflict,
+        ]),
     }
     all.choose(random).copied().unwrap_or(Fault::Reset)
 }

@@ -37,6 +37,8 @@ pub struct Lab {
     pub contexts: Vec<String>,
     network: PathBuf,
     kubeconfigs: Value,
+    /// Parts that run, in all clusters.
+    parts: Mutex<Vec<&'static str>>,
     /// Its standard input is what keeps the lab alive.
     process: Child,
 }
@@ -134,22 +136,16 @@ pub struct ApiAway<'a> {
     cluster: String,
 }
 
-/// A Gateway `gw` in `default`, for routes of all namespaces; requests go to `GATEWAY_ADDRESS`.
+/// A part of a lab: a Gateway `gw` in `default`, for routes of all namespaces; requests go to `Bed::gateway`.
 pub const GATEWAY: &str = "gateway";
-pub const GATEWAY_ADDRESS: &str = "10.77.0.2:8000";
-/// Traefik's own `/metrics` are here.
-pub const GATEWAY_METRICS: &str = "10.77.0.2:8080";
-/// Prometheus at `PROMETHEUS_URL`, as the Service `monitoring/prometheus:9090`, and behind doors: 9091 asks for the user `flightdeck`
-/// with the password `secret`, 9092 for the bearer token `prometheus-token`, 9093 for the header `X-Scope-OrgID: shop`.
+/// Prometheus at `Bed::prometheus`, as the Service `monitoring/prometheus:9090`, and behind doors: port 9091 asks for the user
+/// `flightdeck` with the password `secret`, 9092 for the bearer token `prometheus-token`, 9093 for the header `X-Scope-OrgID: shop`.
 pub const PROMETHEUS: &str = "prometheus";
-pub const PROMETHEUS_URL: &str = "http://10.77.0.3:9090";
-/// Another Prometheus at `https://10.77.0.3:9443` with a certificate of `Lab::authority` and the same user and password.
+/// Another Prometheus on port 9443, by https with a certificate of `Lab::authority`, and with the same user and password.
 pub const PROMETHEUS_TLS: &str = "prometheus-tls";
 
 static SHARED: LazyLock<Result<Lab, String>> = LazyLock::new(|| Lab::start(&format!("test-{}", std::process::id()), 1));
 static THREE: LazyLock<Result<Lab, String>> = LazyLock::new(|| Lab::start(&format!("tests-{}", std::process::id()), 3));
-/// Parts that run in the shared lab.
-static PARTS: Mutex<Vec<&str>> = Mutex::new(Vec::new());
 /// Tests that disturb all others (an API server that stops) hold this alone.
 static QUIET: RwLock<()> = RwLock::new(());
 
@@ -177,9 +173,14 @@ pub fn alone_in_lab_with(parts: &[&'static str], namespace: &str, test: impl Asy
 
 /// Runs a test in a lab of three clusters while no other runs there, with a bed in each.
 pub fn in_clusters(namespace: &str, test: impl AsyncFnOnce(Vec<Bed>)) {
+    in_clusters_with(&[], namespace, test);
+}
+
+/// The same with these parts in each cluster.
+pub fn in_clusters_with(parts: &[&'static str], namespace: &str, test: impl AsyncFnOnce(Vec<Bed>)) {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    run(&THREE, &[], namespace, test);
+    run(&THREE, parts, namespace, test);
 }
 
 fn run(lab: &'static Result<Lab, String>, parts: &[&'static str], namespace: &str, test: impl AsyncFnOnce(Vec<Bed>)) {
@@ -238,22 +239,25 @@ impl Lab {
         };
         let network = PathBuf::from(report["network"].as_str().unwrap());
         let contexts = report["contexts"].as_array().unwrap().iter().map(|context| context.as_str().unwrap().to_owned()).collect();
-        Ok(Self { name: name.to_owned(), contexts, network, kubeconfigs: report["kubeconfigs"].clone(), process })
+        Ok(Self { name: name.to_owned(), contexts, network, kubeconfigs: report["kubeconfigs"].clone(), parts: Mutex::default(), process })
     }
 
     /// Starts the parts that do not run yet. An error says why this machine cannot have them.
     fn have(&self, parts: &[&'static str]) -> Result<(), String> {
-        let mut running = PARTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         for part in parts {
-            if !running.contains(part) {
-                let output = self.command("start", &[part]).output().unwrap();
+            if running.contains(part) {
+                continue;
+            }
+            for cluster in 0..self.contexts.len() {
+                let output = self.command("start", &[part, "--cluster", &cluster.to_string()]).output().unwrap();
                 let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
                 if output.status.code() == Some(2) {
                     return Err(words);
                 }
                 assert!(output.status.success(), "lab start {part}: {words}");
-                running.push(part);
             }
+            running.push(part);
         }
         Ok(())
     }
@@ -335,6 +339,31 @@ impl Bed {
         namespaces.create(&PostParams::default(), &Namespace { metadata, ..Namespace::default() }).await.unwrap();
         let accounts: Api<ServiceAccount> = self.api();
         self.until("a default service account", async || accounts.get_opt("default").await.unwrap()).await;
+    }
+
+    /// The context of this bed's cluster.
+    pub fn context(&self) -> &str {
+        &self.lab.contexts[self.cluster]
+    }
+
+    /// An address of the cluster, where its parts are.
+    fn address(&self, last: u8, port: u16) -> String {
+        format!("10.{}.0.{last}:{port}", 77 + self.cluster)
+    }
+
+    /// Where the gateway takes requests.
+    pub fn gateway(&self) -> String {
+        self.address(2, 8000)
+    }
+
+    /// Where the gateway's proxy, Traefik, has its `/metrics`.
+    pub fn gateway_metrics(&self) -> String {
+        self.address(2, 8080)
+    }
+
+    /// Where Prometheus is; its guarded doors have other ports at the same address.
+    pub fn prometheus(&self, port: u16) -> String {
+        self.address(3, port)
     }
 
     /// Objects of a built-in kind in this test's namespace.
@@ -453,7 +482,7 @@ impl Bed {
 
     /// Sends to the host of `route`, through the gateway.
     pub fn load_route(&self, name: &str, options: &[&str]) -> Load {
-        let (url, host) = (format!("http://{GATEWAY_ADDRESS}/"), self.host(name));
+        let (url, host) = (format!("http://{}/", self.gateway()), self.host(name));
         self.load(&[&["--url", &url, "--host", &host], options].concat())
     }
 

@@ -15,6 +15,7 @@ const BODY_LIMIT: u64 = 8 * 1024 * 1024;
 pub type Connection = BufReader<TcpStream>;
 
 /// What somebody asked.
+#[derive(Clone)]
 pub struct Request {
     pub method: String,
     /// With the query.
