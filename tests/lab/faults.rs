@@ -272,6 +272,14 @@ impl Proxy {
                 self.ask(request).await?;
                 return Err(Error::from(ErrorKind::ConnectionReset));
             }
+            Some(Fault::Late(time)) => {
+                let (proxy, request) = (self.clone(), request.clone());
+                tokio::task::spawn_local(async move {
+                    sleep(time).await;
+                    proxy.ask(&request).await.map(|_| ())
+                });
+                return Err(Error::from(ErrorKind::ConnectionReset));
+            }
             Some(Fault::Conflict) => {
                 refusal(409, "Conflict", "the object has been modified; please apply your changes to the latest version")
             }
@@ -297,7 +305,7 @@ impl Proxy {
                 self.hang(connection).await?;
                 return self.pass(connection, request, None).await;
             }
-            fault => return self.pass(connection, request, fault).await,
+            None | Some(Fault::CutWatch(_) | Fault::ExpireWatch(_)) => return self.pass(connection, request, fault).await,
         };
         let headers: Vec<(&str, &str)> = said.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         http::write_answer(connection, said.status, &headers, &said.body).await
