@@ -97,7 +97,9 @@ pub fn words(engine: &Rollout, event: &Event) -> Option<(Sign, String, String)> 
         | What::LegArrived { .. }
         | What::HealthPassed { .. }
         | What::CheckPassed { .. }
-        | What::WishRenewed { .. } => None,
+        | What::WishRenewed { .. }
+        | What::LineStopped { .. }
+        | What::LineResumed => None,
     }
 }
 

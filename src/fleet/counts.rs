@@ -49,6 +49,7 @@ pub struct Counts {
     /// Of those, failed.
     pub errors: f64,
     /// How slow they were, where it is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Histogram>,
 }
 
@@ -79,6 +80,7 @@ pub struct Sample {
     /// When the interval ended.
     pub at: Time,
     /// How long it was.
+    #[serde(rename = "spanSeconds")]
     pub span: Span,
     /// Per revision.
     pub counts: Vec<(Revision, Counts)>,

@@ -226,6 +226,10 @@ impl Rollout {
         Some(it)
     }
 
+    /// Whether a person has paused it.
+    pub fn is_paused(&self) -> bool {
+        self.state.paused.is_some()
+    }
     /// Its id.
     pub fn id(&self) -> &RolloutId {
         &self.id

@@ -76,6 +76,7 @@ pub fn state(table: &Table) -> String {
 /// An event in one line: its kind and what it carries.
 pub fn what(what: &What) -> String {
     let Value::Object(fields) = serde_json::to_value(what).unwrap() else { unreachable!() };
+    let fields: std::collections::BTreeMap<_, _> = fields.into_iter().collect();
     let mut line = fields["kind"].as_str().unwrap().to_owned();
     for (name, value) in fields.iter().filter(|(name, _)| !matches!(name.as_str(), "kind" | "plan")) {
         let value = match (name.as_str(), value) {

@@ -36,6 +36,7 @@ fn sight() -> Sight {
         stable: None,
         change_cause: None,
         selector: "app=order".into(),
+        wanted: vec![],
     };
     let row = Workload {
         id,
@@ -54,6 +55,7 @@ fn sight() -> Sight {
         rolling: Some((3, 2)),
         drains: true,
         start_takes: None,
+        annotations: vec![],
     };
     Sight { row, deployment, sets: vec![], pods: vec![] }
 }
