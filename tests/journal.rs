@@ -410,7 +410,7 @@ fn what_was_seen_is_kept_beside_the_log_and_its_file_is_bounded() {
     store.close(&id());
     assert!(store.settle());
     let len = fs::metadata(dir.path().join("order-service-3f9k2m7q.seen")).unwrap().len();
-    assert!(len > MOST_SEEN / 8 && len <= MOST_SEEN, "{len}");
+    assert!(len > MOST_SEEN / 16 && len <= MOST_SEEN, "{len}");
     let seen = store.seen(&id()).unwrap();
     assert!(seen.is_sorted_by_key(Seen::at));
     assert_eq!(seen[seen.len() - 2], sample(40_000));

@@ -7,11 +7,13 @@ use super::verb;
 use crate::cockpit::RolloutView;
 use crate::rollout::{Mood, Readiness};
 use crate::tui::glyphs::GlyphSet;
-use crate::units::{Span, Time};
+use crate::units::{Span, Time, clean};
 use std::io::{IsTerminal, Write};
 
 /// Columns where nobody says how many there are.
 const USUAL: u16 = 80;
+/// So much of why the way back is not ready.
+const WHY: usize = 32;
 
 /// The line, on standard error.
 pub struct Progress {
@@ -58,7 +60,7 @@ fn write(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// `step 7/15 15 %   seen 14.6 % of 15 %   next 25 % in 4:12   R ready, 0.4 s`
+/// `step 7/15 15 %   seen 14.6 % of 15 %   R ready, 0.4 s   next 25 % in 4:12`
 fn line(view: &RolloutView, now: Time) -> String {
     let s = &view.status;
     let label = s.steps.get(s.step).map_or("the end", |step| step.label.as_str());
@@ -69,14 +71,16 @@ fn line(view: &RolloutView, now: Time) -> String {
         (Mood::OnCourse, Some((next, None))) => format!("next {next}"),
         (mood, _) => verb::words(mood),
     };
+    let because = |word: &str, why: &str| format!("R {word}: {}", clean(why, WHY));
     let way_back = match &s.rollback.readiness {
         Readiness::Ready => format!("R ready, {:.1} s", s.rollback.about.as_secs_f64()),
-        Readiness::Slow { why } => format!("R slow: {why}"),
-        Readiness::Partly { why } => format!("R partly: {why}"),
-        Readiness::Denied { why } => format!("R denied: {why}"),
-        Readiness::Off { why } => format!("R off: {why}"),
+        Readiness::Slow { why } => because("slow", why),
+        Readiness::Partly { why } => because("partly", why),
+        Readiness::Denied { why } => because("denied", why),
+        Readiness::Off { why } => because("off", why),
     };
-    format!("step {at}/{} {label}   {seen} of {}   {waits}   {way_back}", s.steps.len(), s.want)
+    // What has no bound comes last, where it is cut.
+    format!("step {at}/{} {label}   {seen} of {}   {way_back}   {waits}", s.steps.len(), s.want)
 }
 
 /// `4:12`

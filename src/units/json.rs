@@ -9,6 +9,12 @@ pub fn whole<S: Serializer>(count: &f64, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_i64(count.round() as i64)
 }
 
+/// Something that is counted, or estimated where not everything was: whole where it is, and never rounded.
+pub fn exact<S: Serializer>(count: &f64, s: S) -> Result<S::Ok, S::Error> {
+    let whole = *count as i64;
+    if whole as f64 == *count { s.serialize_i64(whole) } else { s.serialize_f64(*count) }
+}
+
 /// Milliseconds as seconds.
 pub fn seconds<S: Serializer>(ms: &Option<f64>, s: S) -> Result<S::Ok, S::Error> {
     match ms {
