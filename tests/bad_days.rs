@@ -2,7 +2,7 @@
 //!
 //! `UPDATE_TABLES=1 cargo test --test bad_days` writes what is said now; read the difference before you keep it. A row begins
 //! with `# the situation`; then, each in its own line: `file NAME` with its lines indented by two, `bytes NAME TEXT` (with `\n`,
-//! `\x..`), `long NAME SIZE CHAR`, `env NAME=VALUE`, `no NAME` (a variable taken away), `log ID` (a log of three events), `cut ID N` (its last bytes gone),
+//! `\x..`), `long NAME SIZE CHAR`, `folder NAME`, `env NAME=VALUE`, `log ID` (a log of three events), `cut ID N` (its last bytes gone),
 //! `alter ID FROM TO`, `server` (a cluster with `order`, in `kubeconfig`), `answer START = CODE TEXT|never|close`, `deny`,
 //! `annotate NAME TEXT`; `$ the command` ends it. After `exit N` come the lines of both outputs, as they are.
 
@@ -99,9 +99,6 @@ async fn run(row: &Row) -> String {
             "env" => {
                 let (name, value) = rest.split_once('=').unwrap();
                 command.env(name, value);
-            }
-            "no" => {
-                command.env_remove(first);
             }
             "log" => log(&home, first),
             "cut" => {

@@ -191,7 +191,8 @@ fn every_json_keeps_the_rules_and_begins_with_its_schema() {
 #[test]
 fn what_was_seen_is_exported_on_request() {
     let home = tempfile::tempdir().unwrap();
-    let flight = run(home.path(), "deploy --practice --seed 7 --speed max --initial-traffic 50% --step-interval 1m --rollback-window 1m --json");
+    let flight =
+        run(home.path(), "deploy --practice --seed 7 --speed max --initial-traffic 50% --step-interval 1m --rollback-window 1m --json");
     let first: Value = serde_json::from_str(flight.out.lines().next().unwrap()).unwrap();
     let id = first["rollout"].as_str().unwrap();
     let (plain, seen) = (run(home.path(), &format!("journal export {id}")), run(home.path(), &format!("journal export {id} --seen")));

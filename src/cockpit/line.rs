@@ -100,7 +100,8 @@ impl World {
 
     /// The fleet's own log. Its name is made of what a file's name may have.
     fn line_log(&self) -> RolloutId {
-        let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c.to_string() } else { format!(".{:x}", u32::from(c)) };
+        let plain =
+            |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c.to_string() } else { format!(".{:x}", u32::from(c)) };
         RolloutId::new(format!("fleet.{}", self.spec.name.chars().map(plain).collect::<String>()))
     }
 
