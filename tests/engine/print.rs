@@ -86,6 +86,8 @@ pub fn what(what: &What) -> String {
             (_, Value::String(text)) => text.clone(),
             (_, other) => other.to_string(),
         };
+        // The tables call it by its short name.
+        let name = if name == "errorRate" { "errors" } else { name.as_str() };
         write!(line, " {name}={value}").unwrap();
     }
     line
