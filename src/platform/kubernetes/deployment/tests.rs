@@ -160,7 +160,7 @@ fn a_rollout_begins_with_one_patch_that_tests_what_it_read() {
         first(&forward(100), &sight()),
         format!(
             "test @flight null\ntest #1/name app\ntest #1/image order:v42\nreplace #1/image order:v43\n\
-             replace strategy {{\"rollingUpdate\":{{\"maxSurge\":2,\"maxUnavailable\":1}},\"type\":\"RollingUpdate\"}}\n\
+             replace strategy {{\"type\":\"RollingUpdate\",\"rollingUpdate\":{{\"maxSurge\":2,\"maxUnavailable\":1}}}}\n\
              add @flight {OURS}\nadd @strategy {OWNERS}"
         )
     );
