@@ -101,7 +101,9 @@ pub fn words(engine: &Rollout, event: &Event) -> Option<(Sign, String, String)> 
         | What::Landed { .. }
         | What::HealthPassed { .. }
         | What::CheckPassed { .. }
-        | What::WishRenewed { .. } => None,
+        | What::WishRenewed { .. }
+        | What::LineStopped { .. }
+        | What::LineResumed => None,
     }
 }
 

@@ -160,7 +160,8 @@ impl Rollout {
                 }
                 state.term = (*by_term).max(state.term);
             }
-            What::Followed => {}
+            // The last two are of a fleet's log.
+            What::Followed | What::LineStopped { .. } | What::LineResumed => {}
             What::LegSilent { leg } => state.on(leg, |l| (l.silent, l.ill) = (true, None)),
             What::LegHeard { leg } => {
                 state.progress = at;

@@ -5,6 +5,7 @@
 
 mod clean;
 mod ids;
+pub mod json;
 mod percent;
 mod time;
 mod trouble;

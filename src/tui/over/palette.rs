@@ -134,7 +134,7 @@ fn of_rollout(model: &Model, command: &Command, r: &RolloutView) -> Option<Strin
 fn of_fleet(model: &Model, action: Action) -> Option<String> {
     let shot = &model.snapshot;
     Some(match action {
-        Action::StopLine if !model.stopped_line.is_empty() => format!("Resumes the {} rollouts that it holds.", model.stopped_line.len()),
+        Action::StopLine if let Some(line) = &shot.stopped_line => format!("Resumes the {} rollouts that it holds.", line.held.len()),
         Action::StopLine => {
             let names: Vec<&str> = shot.rollouts.iter().filter(|r| r.in_flight()).map(|r| &*r.status.service.name).collect();
             format!("Holds {}: {}. Rollbacks go on.", names.len(), names.join(", "))
