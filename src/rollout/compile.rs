@@ -5,7 +5,7 @@ use super::state::{Phase, Rollout, can_return};
 use super::status::{Move, Readiness, RollbackKind, RollbackPlan};
 use crate::fleet::{LegSeen, Observed, Reach};
 use crate::strategy::{PlanLeg, Route};
-use crate::units::{Percent, Span, Time};
+use crate::units::{Percent, Span, Time, count};
 
 /// A weight write until the last answer of the losing version (facts: 0.05 to 0.5 s).
 const SWITCH: Span = Span(400);
@@ -113,7 +113,7 @@ impl Rollout {
             RollbackKind::RemoveNew => Readiness::Ready,
             RollbackKind::SwitchBack => match moves.iter().find(|m| m.now > Percent::ZERO) {
                 None => Readiness::Ready,
-                Some(m) => Readiness::Slow { why: format!("{} has {} of {} pods", m.leg, m.ready.unwrap_or(0), m.need) },
+                Some(m) => Readiness::Slow { why: format!("{} has {} of {}", m.leg, m.ready.unwrap_or(0), count(m.need, "pod")) },
             },
         }
     }
