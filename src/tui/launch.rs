@@ -6,7 +6,7 @@
 use super::commands::{Action, command};
 use super::model::{Focus, Model, Place};
 use super::spots::Spot;
-use super::update::{Effect, by};
+use super::update::{Effect, by, scrolled};
 use super::view::in_the_way;
 use super::widgets::field::Field;
 use crate::cockpit::{Intent, ServiceView};
@@ -260,8 +260,7 @@ impl Model {
                 return Some(Vec::new());
             }
             (Stage::Plan, _) if by.is_some() => {
-                let last = self.drawn.most().unwrap_or(0);
-                form.scroll = form.scroll.saturating_add_signed(by.unwrap_or(0)).min(last);
+                form.scroll = scrolled(form.scroll, by.unwrap_or(0), self.drawn.most());
                 return Some(Vec::new());
             }
             (Stage::Strategy, Action::Service) => {

@@ -59,9 +59,9 @@ impl Model {
             return effects;
         }
         if let Some(over @ (Over::Help(_) | Over::Story)) = &mut self.over {
-            let most = self.drawn.most().unwrap_or(0);
+            let most = self.drawn.most();
             match (action.and_then(by), over) {
-                (Some(by), Over::Help(scroll)) => *scroll = scroll.saturating_add_signed(by).min(most),
+                (Some(by), Over::Help(scroll)) => *scroll = scrolled(*scroll, by, most),
                 _ => match action {
                     // R is never hidden behind a page of help.
                     Some(Action::Rollback | Action::Quit) => self.over = None,
@@ -114,12 +114,10 @@ impl Model {
     fn wheel(&mut self, action: Action, spot: Option<Spot>) -> Vec<Effect> {
         let by = if action == Action::Down { 1 } else { -1 };
         match (&mut self.over, spot) {
-            (Some(Over::Help(scroll)), _) => *scroll = scroll.saturating_add_signed(by).min(self.drawn.most().unwrap_or(0)),
+            (Some(Over::Help(scroll)), _) => *scroll = scrolled(*scroll, by, self.drawn.most()),
             (Some(Over::Palette(palette)), _) => palette.move_by(by),
             (Some(Over::Filter(_) | Over::Reason { .. } | Over::Story), _) => {}
-            (None, Some(Spot::Scrolls(most))) if self.place != Place::Launch => {
-                self.scroll = self.scroll.saturating_add_signed(by).min(most)
-            }
+            (None, Some(Spot::Scrolls(most))) if self.place != Place::Launch => self.scroll = scrolled(self.scroll, by, Some(most)),
             (None, Some(Spot::Rollout(_))) => self.select(Focus::InFlight, by),
             (None, Some(Spot::Service(_))) => self.select(Focus::Services, by),
             (None, _) => return self.act(action),
@@ -441,7 +439,7 @@ impl Model {
         match (self.full, self.place) {
             (None | Some(Full::Latency), Place::Rollout) if !back => self.look_at_step(by),
             (None | Some(Full::Latency), Place::Fleet) => self.select(self.focus, by),
-            _ => self.scroll = self.scroll.saturating_add_signed(by).min(self.drawn.most().unwrap_or(0)),
+            _ => self.scroll = scrolled(self.scroll, by, self.drawn.most()),
         }
     }
 
@@ -532,6 +530,11 @@ pub(super) fn by(action: Action) -> Option<isize> {
         Action::Bottom => isize::MAX / 2,
         _ => return None,
     })
+}
+
+/// Scrolled by so many rows from where the last frame was, which shows no more than there is. What was not drawn yet has no end.
+pub(super) fn scrolled(scroll: usize, by: isize, most: Option<usize>) -> usize {
+    scroll.min(most.unwrap_or(usize::MAX)).saturating_add_signed(by)
 }
 
 /// The item `by` places from the one that is selected.

@@ -516,7 +516,7 @@ fn no_line_of_words_is_cut_inside_a_word_or_a_number() {
             for height in [16 + width * 7 % 55, 24] {
                 for word in words(&model, (width, height)) {
                     let drawn = word.chars().any(|c| "━╾─┄█▌░·".contains(c) || ('▏'..='▉').contains(&c));
-                    let counts = word.starts_with('+') || word.chars().all(|c| c.is_ascii_digit());
+                    let counts = word.starts_with('+') || word.chars().all(|c| c.is_ascii_digit() || "-/".contains(c));
                     // A line that may never go ends after a whole word.
                     let whole = word.trim_end_matches(['…', ',']);
                     let known_word =

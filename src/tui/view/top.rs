@@ -366,7 +366,7 @@ fn calm<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
         }
         (None, Mood::Superseded) => line.left.push(Fact::new(0, [text("somebody else drives it, in a higher term")])),
         (None, Mood::Back) => {
-            let back = s.back.as_ref().map(|b| format!(" in {}, by {}", words::takes(b.took), b.by)).unwrap_or_default();
+            let back = s.back.as_ref().map(|b| format!(" in {}, {}", words::takes(b.took), words::by(&b.by))).unwrap_or_default();
             line.left.push(Fact::new(0, [text(format!("on {}{back}", version(&s.from)))]));
         }
         (None, Mood::Promoted) => {

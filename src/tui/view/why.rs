@@ -79,7 +79,11 @@ fn lines(r: &RolloutView, view: &View<'_>) -> Vec<Line> {
     };
     add(Some((sign, sign.role())), &s.service.name, state);
     if let Some(back) = &s.back {
-        add(Some((Sign::Back, Role::Warn)), "rolled back", format!("by {} at {}: {}", back.by, back.began.clock(), back.why));
+        add(
+            Some((Sign::Back, Role::Warn)),
+            "rolled back",
+            format!("{} at {}: {}", super::words::by(&back.by), back.began.clock(), back.why),
+        );
     }
     if let Some(stuck) = &s.stuck {
         let heals = if stuck.may_heal { "it may heal by itself" } else { "waiting does not help" };

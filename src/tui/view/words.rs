@@ -3,7 +3,7 @@
 use super::View;
 use crate::analysis::Verdict;
 use crate::cockpit::{Curves, LegView, RolloutView, SideView};
-use crate::rollout::{LegMood, Mood, Status};
+use crate::rollout::{By, LegMood, Mood, Status};
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::pen::{Bit, shorten};
@@ -73,6 +73,11 @@ pub(super) fn ago(view: &View<'_>, at: Time) -> String {
 /// `1 region`, `3 regions`.
 pub(super) fn regions(n: usize) -> String {
     count(n, "region")
+}
+
+/// `by ana`, `by itself`.
+pub(super) fn by(who: &By) -> String {
+    if *who == By::Automatic { "by itself".to_owned() } else { format!("by {who}") }
 }
 
 /// `1 request`, `3,888 requests`.
