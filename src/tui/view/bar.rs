@@ -221,7 +221,7 @@ fn on_rollout(view: &View<'_>, screen: Rect) -> Vec<Offer> {
         keys.extend([(Events, None), (Latency, Some(word))]);
     }
     keys.push((Leave, Some("fleet")));
-    if r.status.back.is_none() {
+    if r.status.back.is_none() && screen.width >= super::WIDE {
         keys.push((Action::Down, Some("steps")));
     }
     keys

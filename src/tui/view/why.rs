@@ -12,7 +12,6 @@ use crate::tui::spots::Spot;
 use crate::tui::theme::Role;
 use crate::tui::widgets::facts::Fact;
 use crate::tui::widgets::title::Title;
-use crate::units::count;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -37,8 +36,11 @@ pub(super) fn screen(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen
     let title = take(&mut rest, 1);
     let first = view.scroll.min(rows.len().saturating_sub(usize::from(rest.height)));
     pen.spot(content, Spot::Scrolls(rows.len().saturating_sub(usize::from(rest.height))));
-    let more = rows.len().saturating_sub(first + usize::from(rest.height));
-    let note = if more > 0 { format!("{} more", count(more, "line")) } else { format!("at {}", view.snapshot.now.clock()) };
+    let shown = usize::from(rest.height).min(rows.len());
+    let note = match rows.len() > shown {
+        true => format!("{}-{}/{}", first + 1, first + shown, rows.len()),
+        false => format!("at {}", view.snapshot.now.clock()),
+    };
     Title::new("WHY", vec![Fact::new(0, [dim(note)])]).draw(title, buf, pen);
     for ((begins, line, words), row) in rows.iter().skip(first).zip(rest.rows()) {
         if let Some(line) = begins {

@@ -124,10 +124,10 @@ mod tests {
             })
         };
         insta::assert_snapshot!([100, 80, 60, 40].map(at).join("\n"), @r"
-        | R roll back    p  pause   n step    P promote    A  arm   Tab  pane           :  command  ?  help
-        | R roll back    p  pause   n step    A  arm   Tab  pane    :  command  ?  help
-        | R roll back    p  pause   A  arm      :  command  ?  help
-        | R roll back       :  command  ?  help
+        | R roll back    p  pause   n step    A  arm   Tab  pane   Esc  fleet           :  command  ?  help
+        | R roll back    p  pause   A  arm   Esc  fleet             :  command  ?  help
+        | R roll back    p  pause   Esc  fleet  :  command  ?  help
+        | Esc  fleet        :  command  ?  help
         ");
     }
 }
