@@ -40,6 +40,8 @@ fn plan(weight: Percent, load: Option<f64>, latency: Span) -> Plan {
         container: "app".into(),
         image: "shop/order:v42".into(),
         route: Route::Weights,
+        beside: None,
+        touches: Vec::new(),
         base: 10,
         load,
         drains: true,

@@ -3,7 +3,7 @@
 use super::snapshot::RegionState;
 use super::track::Track;
 use super::{Note, Sign, World};
-use crate::fleet::{Aspect, Fact, LegSeen, Observed, Reach, Rights, SideSeen, Workload};
+use crate::fleet::{Aspect, BesideSeen, Fact, LegSeen, Observed, Reach, Rights, Side, SideSeen, Workload};
 use crate::rollout::{Input, Rollout};
 use crate::strategy::PlanLeg;
 use crate::units::{Namespace, Percent, Region, Revision, RolloutId, Span, Time};
@@ -149,7 +149,10 @@ impl World {
 
     /// The revision of a leg's new side: as the engine knows it, else the one that runs the plan's image.
     pub(super) fn new_revision(&self, engine: &Rollout, leg: &PlanLeg) -> Option<Revision> {
-        if let Some(known) = engine.new_revision(&leg.id) {
+        let known = engine.new_revision(&leg.id);
+        // A workload that has adopted a template has an identity of its own for it once the second workload is gone.
+        let adopted = |r| leg.beside.is_some() && self.rows.get(&leg.workload).is_some_and(|row| row.workload.revision(r).is_none());
+        if let Some(known) = known.filter(|r| !adopted(r)) {
             return Some(known.clone());
         }
         let row = &self.rows.get(&leg.workload)?.workload;
@@ -186,8 +189,16 @@ impl World {
         let (old, new_side) = (side(Some(&leg.old)), side(new.as_ref()));
         let evidence = id.and_then(|id| self.flown.get(id)?.evidence.get(&leg.id));
         let denied = region.and_then(|r| r.rights.get(&leg.workload.namespace)).and_then(|r| r.denied.first());
+        let side_of = |revision: &Revision| match revision {
+            r if *r == leg.old => Some(Side::Old),
+            r if Some(r) == new.as_ref() => Some(Side::New),
+            _ => None,
+        };
+        let alone = w.beside.as_ref().map_or_else(|| w.complete.then_some(&w.template), |b| b.home.as_ref());
         LegSeen {
             reach,
+            home: alone.and_then(side_of),
+            beside: w.beside.as_ref().map(|b| BesideSeen { side: b.revision.as_ref().and_then(side_of), share: b.share }),
             template: Some(w.template.clone()),
             want: new.as_ref().map_or(Some(Percent::ZERO), |r| w.want(r)),
             seen: new.as_ref().and_then(|r| row.track.share(r, engine.weight_since(&leg.id).map(|(_, at)| at), self.now)),

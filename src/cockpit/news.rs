@@ -40,6 +40,8 @@ pub fn words(engine: &Rollout, event: &Event) -> Option<(Sign, String, String)> 
         What::ReplicasSet { leg, side: Side::Old, pods } if *pods > 0 => {
             Some((Sign::Moves, format!("{leg} {} of {from}", count(*pods, "pod")), "asked".into()))
         }
+        What::HomeSet { leg, side: Side::New } => Some((Sign::Moves, format!("{leg} adopts {to}"), "without traffic first".into())),
+        What::HomeSet { leg, side: Side::Old } => Some((Sign::Back, format!("{leg} takes {from} again"), "without traffic first".into())),
         What::WeightSet { leg, weight } => Some((Sign::Moves, format!("{leg} {weight}"), "asked".into())),
         What::StepApplied { step: i } if plan.steps.get(*i).is_some_and(|s| s.weight.is_some()) => {
             Some((Sign::Ok, format!("{} reached", step(*i)), "in all its regions".into()))

@@ -456,7 +456,7 @@ impl World {
         match wish.want {
             Want::Weight { new } => self.new_revision(&flown.engine, leg).is_none_or(|r| row.workload.want(&r) == Some(new)),
             Want::Roll { forward, .. } => !forward && row.workload.template == leg.old,
-            Want::Replicas { .. } => true,
+            Want::Replicas { .. } | Want::Home { .. } => true,
         }
     }
 

@@ -10,5 +10,7 @@ mod workload;
 
 pub use counts::{Counts, Histogram, Sample, Series};
 pub use fact::{Fact, Rights, WriteRight};
-pub use observed::{LegSeen, Observed, Reach, SideSeen};
-pub use workload::{Aspect, Automation, Flight, Pods, Protection, RevisionSeen, Role, Side, Stuck, Way, Workload};
+pub use observed::{BesideSeen, LegSeen, Observed, Reach, SideSeen};
+pub use workload::{
+    Aspect, Automation, Beside, Divider, Division, Flight, Pods, Protection, RevisionSeen, Role, Side, Stuck, Way, Workload,
+};

@@ -1,6 +1,6 @@
 //! All that is known of one rollout now: complete, the newest wins, and what is missing is unknown.
 
-use super::{Automation, Counts, Flight, Pods, Stuck};
+use super::{Automation, Counts, Flight, Pods, Side, Stuck};
 use crate::units::{LegId, Percent, Revision, Span, Time};
 use std::collections::BTreeMap;
 
@@ -43,6 +43,15 @@ pub struct SideSeen {
     pub exists: bool,
 }
 
+/// The second workload of a leg as seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BesideSeen {
+    /// The one side that it runs; `None` while it has pods of both.
+    pub side: Option<Side>,
+    /// The share that is asked for it; unknown where it cannot be read.
+    pub share: Option<Percent>,
+}
+
 /// One leg as seen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LegSeen {
@@ -56,6 +65,10 @@ pub struct LegSeen {
     pub template: Option<Revision>,
     /// Traffic asked for the new side, as read back.
     pub want: Option<Percent>,
+    /// The one side that the workload itself runs; `None` while it has pods of both.
+    pub home: Option<Side>,
+    /// The second workload beside it, while there is one.
+    pub beside: Option<BesideSeen>,
     /// Share of requests that the new side got in the last whole interval; `None` without requests or metrics.
     pub seen: Option<Percent>,
     /// Requests per second, both sides.
@@ -89,6 +102,17 @@ pub struct Observed {
     pub gates: BTreeMap<String, Result<(), String>>,
     /// Per leg.
     pub legs: BTreeMap<LegId, LegSeen>,
+}
+
+impl LegSeen {
+    /// Whether a side has a workload of its own, without pods of the other.
+    pub fn stands(&self, side: Side) -> bool {
+        self.home == Some(side) || self.beside.is_some_and(|b| b.side == Some(side))
+    }
+    /// Whether the workload itself runs one side, finished, and has all the traffic.
+    pub fn is_home(&self, side: Side) -> bool {
+        self.home == Some(side) && self.complete && self.beside.is_none_or(|b| b.share == Some(Percent::ZERO))
+    }
 }
 
 impl Observed {

@@ -29,7 +29,7 @@ impl Side {
 pub enum Aspect {
     /// The share of traffic of the new side.
     Traffic,
-    /// Which template the workload rolls to, pod by pod, and how far.
+    /// Which template the workload itself has: it rolls to it pod by pod, or takes it in the dark while another has the traffic.
     Template,
     /// Pods of the stable side.
     OldReplicas,
@@ -146,6 +146,43 @@ pub struct Automation {
     pub fights: bool,
 }
 
+/// How traffic can be divided between a workload and a second one beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Division {
+    /// A route sends any share to either.
+    Weights,
+    /// A selector sends all of it to one.
+    Switch,
+}
+
+/// What can divide a workload's traffic between two sets of pods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Divider {
+    /// How.
+    pub how: Division,
+    /// The object that carries the split: `HTTPRoute order`, `Service order`.
+    pub object: String,
+    /// What a second workload would miss, since it selects by the label that tells the two apart: `NetworkPolicy shop-web`.
+    pub touches: Vec<String>,
+}
+
+/// A second workload of ours that stands beside the first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Beside {
+    /// Its name: `order-next`.
+    pub name: String,
+    /// The one revision that it runs; `None` while it has pods of two. Equal templates have
+    /// one identity in a row, whichever workload runs them.
+    pub revision: Option<Revision>,
+    /// The same of the first workload.
+    pub home: Option<Revision>,
+    /// The share of traffic that is asked for it; unknown where it cannot be read.
+    pub share: Option<Percent>,
+}
+
 /// A workload in one region. The newest row replaces the one before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -162,6 +199,15 @@ pub struct Workload {
     pub replicas: u32,
     /// Shares of traffic that are asked for, where something splits it (a route, a selector). Empty: by pods.
     pub split: Vec<(Revision, Percent)>,
+    /// What can divide its traffic between it and a second workload.
+    #[serde(default)]
+    pub divider: Option<Divider>,
+    /// Why nothing can, where that is known.
+    #[serde(default)]
+    pub undivided: Option<String>,
+    /// The second workload, while there is one.
+    #[serde(default)]
+    pub beside: Option<Beside>,
     /// The fence, as read.
     pub flight: Option<Flight>,
     /// Whether its update is paused.
@@ -200,6 +246,6 @@ impl Workload {
     }
     /// Whether two revisions are at work: an update is in flight, whoever started it.
     pub fn moves(&self) -> bool {
-        !self.complete || self.split.iter().filter(|(_, p)| *p > Percent::ZERO).count() > 1
+        !self.complete || self.beside.is_some() || self.split.iter().filter(|(_, p)| *p > Percent::ZERO).count() > 1
     }
 }

@@ -38,6 +38,10 @@ impl Rollout {
                     }
                 });
             }
+            What::HomeSet { leg, side } => {
+                state.progress = at;
+                state.on(leg, |l| l.home = Some(*side));
+            }
             What::WeightSet { leg, weight } => {
                 state.progress = at;
                 state.on(leg, |l| {
@@ -110,7 +114,10 @@ impl Rollout {
                     }
                 }
             }
-            What::Aborted { .. } => (state.phase, state.paused) = (Phase::Aborted, None),
+            What::Aborted { .. } => {
+                (state.phase, state.paused) = (Phase::Aborted, None);
+                state.legs.values_mut().for_each(|l| l.home = None);
+            }
             What::Restarted => {
                 state.forward = *term;
                 state.restart(at);
@@ -183,7 +190,7 @@ impl Rollout {
             leg.restore = was.get(id).copied().filter(|w| *w > leg.weight);
             (leg.bad, leg.bad_since, leg.both_sick, leg.ill, leg.good) = (0, None, false, None, None);
             leg.failures.clear();
-            leg.proven = None;
+            (leg.proven, leg.home) = (None, None);
         }
     }
 }
@@ -264,7 +271,7 @@ impl State {
         (self.phase, self.paused, self.ended) = (Phase::RollingBack, None, None);
         for leg in self.legs.values_mut() {
             leg.failures.clear();
-            (leg.proven, leg.restore) = (None, None);
+            (leg.proven, leg.restore, leg.home) = (None, None, None);
         }
     }
 }

@@ -41,7 +41,8 @@ impl Deciding {
                 continue;
             }
             let all = need(&plan, &seen, Percent::ALL);
-            let short = seen.old.pods.as_ref().is_some_and(|p| p.ready < all || p.want < all);
+            let stands = plan.beside.is_none() || seen.stands(Side::Old);
+            let short = !stands || seen.old.pods.as_ref().is_some_and(|p| p.ready < all || p.want < all);
             // What was asked for before counts too: old pods that are about to be retired are still seen, and must stay.
             let asked_less = state.old_pods.map_or(short, |n| n < all);
             if state.touched() && asked_less {
@@ -87,6 +88,17 @@ impl Deciding {
             let Some(state) = self.it.state.legs.get(&leg).cloned() else { continue };
             let seen = seen.leg(&leg);
             gone &= !state.touched() || idle(&state, &seen);
+            // The workload itself takes the old template again before the second one, which may have it, goes.
+            let beside = self.it.plan.leg(&leg).is_some_and(|l| l.beside.is_some()) && state.touched();
+            let home = !beside || (seen.reach.answers() && seen.is_home(Side::Old));
+            if !home {
+                gone = false;
+                if state.home != Some(Side::Old) && idle(&state, &seen) {
+                    self.plan(What::HomeSet { leg, side: Side::Old });
+                }
+                continue;
+            }
+            gone &= !beside || seen.beside.is_none();
             if state.new_pods.is_some_and(|n| n > 0) && idle(&state, &seen) {
                 self.plan(What::ReplicasSet { leg, side: Side::New, pods: 0 });
                 gone = false;

@@ -1,7 +1,7 @@
 //! How many pods a share of the traffic needs, and what ready pods can carry (design section 3, "Capacity").
 
 use super::state::Rollout;
-use crate::fleet::{LegSeen, Pods};
+use crate::fleet::{Division, LegSeen, Pods, Side};
 use crate::strategy::{PlanLeg, Route};
 use crate::units::{LegId, Percent};
 
@@ -53,9 +53,17 @@ impl Rollout {
     ///
     /// Where pods cannot be counted at all the traffic goes back whole: standing still on a failing version is no safer.
     pub(super) fn least(&self, leg: &LegId, seen: &LegSeen) -> Percent {
-        match (self.plan.leg(leg), &seen.old.pods) {
-            (Some(plan), Some(pods)) => carries(plan, seen, Some(pods)).rest(),
-            _ => Percent::ZERO,
+        let Some(plan) = self.plan.leg(leg) else { return Percent::ZERO };
+        if plan.beside.is_some() && !seen.stands(Side::Old) {
+            return Percent::ALL;
+        }
+        match &seen.old.pods {
+            Some(pods) => match carries(plan, seen, Some(pods)).rest() {
+                // A switch moves all or nothing.
+                some if some > Percent::ZERO && plan.beside == Some(Division::Switch) => Percent::ALL,
+                least => least,
+            },
+            None => Percent::ZERO,
         }
     }
 }

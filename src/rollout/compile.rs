@@ -3,7 +3,7 @@
 use super::capacity::enough;
 use super::state::{Phase, Rollout, can_return};
 use super::status::{Move, Readiness, RollbackKind, RollbackPlan};
-use crate::fleet::{LegSeen, Observed, Reach};
+use crate::fleet::{LegSeen, Observed, Reach, Side};
 use crate::strategy::{PlanLeg, Route};
 use crate::units::{Percent, Span, Time, count};
 
@@ -113,6 +113,9 @@ impl Rollout {
             RollbackKind::RemoveNew => Readiness::Ready,
             RollbackKind::SwitchBack => match moves.iter().find(|m| m.now > Percent::ZERO) {
                 None => Readiness::Ready,
+                Some(m) if legs.iter().any(|l| l.id == m.leg && l.beside.is_some() && !seen.leg(&l.id).stands(Side::Old)) => {
+                    Readiness::Slow { why: format!("{}: pods of {} have to start first", m.leg, self.plan.from()) }
+                }
                 Some(m) => Readiness::Slow { why: format!("{} has {} of {}", m.leg, m.ready.unwrap_or(0), count(m.need, "pod")) },
             },
         }

@@ -137,6 +137,13 @@ pub enum What {
         /// How many.
         pods: u32,
     },
+    /// The workload itself should have this side's template, and then all traffic.
+    HomeSet {
+        /// Of which leg.
+        leg: LegId,
+        /// Which side.
+        side: Side,
+    },
     /// This share is wanted for the new side; by pods: that share of the pods.
     WeightSet {
         /// Of which leg.

@@ -78,8 +78,15 @@ impl Deciding {
                 let pods = need(&plan, seen, Percent::ALL);
                 return self.plan(What::ReplicasSet { leg, side: Side::Old, pods });
             }
-            (StepKind::Retire, Route::Weights) if state.old_pods != Some(0) => {
+            (StepKind::Adopt, Route::Weights) if state.home != Some(Side::New) => {
                 if may_ask && self.it.may_retire(&state, seen, self.now) {
+                    self.plan(What::HomeSet { leg, side: Side::New });
+                }
+                return;
+            }
+            (StepKind::Retire, Route::Weights) if state.old_pods != Some(0) => {
+                let adopted = plan.beside.is_none() || seen.is_home(Side::New);
+                if may_ask && adopted && self.it.may_retire(&state, seen, self.now) {
                     self.plan(What::ReplicasSet { leg, side: Side::Old, pods: 0 });
                 }
                 return;
@@ -119,12 +126,12 @@ impl Deciding {
     }
 
     /// A step that makes no progress goes back. One that waits for a silent region does not, nor one where both sides are
-    /// sick, nor the removal of old pods: the new version is good by then.
+    /// sick, nor adoption and the removal of old pods: the new version is good by then.
     fn deadline(&mut self, step: &Step, seen: &Observed) {
         let state = &self.it.state;
         let deadline = self.it.plan.rules.progress_deadline;
         let idle = state.elapsed(state.progress, self.now);
-        if state.paused.is_some() || step.kind == StepKind::Retire {
+        if state.paused.is_some() || matches!(step.kind, StepKind::Adopt | StepKind::Retire) {
             return;
         }
         if idle.0 >= deadline.0 / 4 {
@@ -199,6 +206,9 @@ impl Rollout {
             (StepKind::Scale | StepKind::WaitReady, Route::Weights) => all_ready,
             (StepKind::WaitReady | StepKind::SetWeight | StepKind::Switch, Route::Pods) => rolled(plan, seen, state.weight),
             (StepKind::SetWeight | StepKind::Switch, Route::Weights) => self.weight_settled(state, seen, now) == Settled::Yes,
+            (StepKind::Adopt, Route::Weights) => seen.is_home(Side::New),
+            (StepKind::Adopt, Route::Pods) => true,
+            (StepKind::Retire, _) if plan.beside.is_some() => seen.beside.is_none(),
             (StepKind::Retire, _) => seen.old.pods.as_ref().is_none_or(|p| p.exist == 0),
         }
     }
@@ -222,11 +232,11 @@ impl Rollout {
         later.filter_map(|s| s.weight).next().unwrap_or(Percent::ALL)
     }
 
-    /// Whether a step's hold is the rollback window: what stands before the old pods go, or before the end.
+    /// Whether a step's hold is a rollback window: what stands before an adoption, before the old pods go, or before the end.
     fn is_window(&self, step: usize) -> bool {
         let kind = |i: usize| self.plan.steps.get(i).map(|s| s.kind);
         match kind(step + 1) {
-            Some(next) => next == StepKind::Retire,
+            Some(next) => matches!(next, StepKind::Adopt | StepKind::Retire),
             None => kind(step) == Some(StepKind::Hold),
         }
     }

@@ -5,7 +5,7 @@ use super::compile::whole_seconds;
 use super::forward::{Settled, Waiting};
 use super::state::{Failure, LegState, Next, Phase, Rollout, can_return};
 use super::status::{LegMood, Mood};
-use crate::fleet::{Aspect, LegSeen, Observed, Reach};
+use crate::fleet::{Aspect, LegSeen, Observed, Reach, Side};
 use crate::strategy::{PlanLeg, Route, Step, StepKind};
 use crate::units::{LegId, Percent, Span, Time, count};
 
@@ -66,10 +66,15 @@ impl Rollout {
 
     /// A write that failed and is not there either, in a region that answers.
     fn failure<'a>(&self, id: &LegId, state: &'a LegState, seen: &LegSeen) -> Option<&'a Failure> {
+        let beside = self.plan.leg(id).is_some_and(|l| l.beside.is_some());
+        let none = |pods| beside && pods == Some(0);
         let met = |aspect: &Aspect| match aspect {
+            Aspect::OldReplicas if none(state.old_pods) => seen.beside.is_none(),
+            Aspect::NewReplicas if none(state.new_pods) => seen.beside.is_none(),
             Aspect::Traffic => seen.want == Some(state.weight),
             Aspect::OldReplicas => seen.old.pods.as_ref().map(|p| p.want) == state.old_pods,
             Aspect::NewReplicas => seen.new.pods.as_ref().map(|p| p.want) == state.new_pods,
+            Aspect::Template if state.home.is_some() => state.home.is_some_and(|side| seen.is_home(side)),
             Aspect::Template if state.weight == Percent::ZERO => seen.template == self.plan.leg(id).map(|l| l.old.clone()),
             Aspect::Template => state.revision.is_some() && seen.template == state.revision,
         };
@@ -142,7 +147,21 @@ impl Rollout {
             let pods = seen.legs.get(id).filter(|s| s.reach.answers())?.new.pods.as_ref()?;
             (pods.want > 0).then(|| format!("new pods in {id} were scaled to {} by somebody", pods.want))
         });
-        again.map_or(Mood::Back, |cause| Mood::Held { cause, key: Some('r') })
+        if let Some(cause) = again {
+            return Mood::Held { cause, key: Some('r') };
+        }
+        let closing = self.close_at().is_some_and(|at| at <= now);
+        let left = self.plan.legs.iter().filter(|l| closing && l.beside.is_some()).find_map(|l| {
+            let (state, seen) = (self.state.legs.get(&l.id)?, seen.legs.get(&l.id)?);
+            match (state.home, seen.beside) {
+                (Some(Side::Old), _) if !seen.is_home(Side::Old) => {
+                    Some(format!("{} takes {} again in {}", l.workload.name, l.old_version, l.id))
+                }
+                (_, Some(_)) if state.new_pods == Some(0) => Some(format!("the second Deployment in {} goes", l.id)),
+                _ => None,
+            }
+        });
+        left.map_or(Mood::Back, |cause| Mood::Waits { cause })
     }
 
     /// A leg that was back and whose new side has traffic again.
@@ -170,6 +189,13 @@ impl Rollout {
         let new = seen.new.pods.as_ref().map_or(0, |p| p.ready);
         if let Some(held) = self.scaled_by_somebody(leg, state, seen, now) {
             return held;
+        }
+        if step.kind == StepKind::Adopt {
+            let workload = &plan.workload.name;
+            return match seen.home {
+                Some(Side::New) => Mood::Waits { cause: format!("traffic goes back to {workload} in {leg}") },
+                _ => Mood::Waits { cause: format!("{workload} takes {to} in {leg}, without traffic") },
+            };
         }
         if step.kind == StepKind::Retire {
             return self.mood_of_retire(leg, state, seen, now);
@@ -204,6 +230,9 @@ impl Rollout {
     fn mood_of_retire(&self, leg: &LegId, state: &LegState, seen: &LegSeen, now: Time) -> Mood {
         let old = seen.old.pods.as_ref().map_or(0, |p| p.exist);
         let drained = state.weight_at.is_none_or(|at| now >= at + DRAIN);
+        if state.old_pods == Some(0) && seen.beside.is_some() {
+            return Mood::Waits { cause: format!("the second Deployment in {leg} goes") };
+        }
         if state.old_pods == Some(0) || self.route(leg) == Route::Pods {
             return Mood::Waits { cause: format!("{} in {leg} still end{}", count(old, "old pod"), if old == 1 { "s" } else { "" }) };
         }

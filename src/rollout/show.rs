@@ -87,7 +87,8 @@ impl Rollout {
                 due: begins.filter(|_| i > state.step),
                 part,
                 undo: step.compensation.words().into(),
-                undo_slow: step.reversible != Reversible::Instant || step.compensation == Compensation::StartOldPods,
+                undo_slow: step.reversible != Reversible::Instant
+                    || matches!(step.compensation, Compensation::StartOldPods | Compensation::OldBeside),
             }
         };
         self.plan.steps.iter().enumerate().map(one).collect()

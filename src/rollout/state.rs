@@ -1,7 +1,7 @@
 //! The state of a rollout: what it holds, how it begins, and what can be asked of it. `apply` alone changes it.
 
 use super::event::{By, Event, RollbackCause, What};
-use crate::fleet::Aspect;
+use crate::fleet::{Aspect, Side};
 use crate::strategy::{Gate, Plan, PlanLeg, Route};
 use crate::units::{LegId, Percent, Revision, RolloutId, Span, Term, Time};
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,6 +98,8 @@ pub(super) struct LegState {
     pub weight_at: Option<Time>,
     pub old_pods: Option<u32>,
     pub new_pods: Option<u32>,
+    /// The side that the workload itself should have in the end, where a second one stands beside it.
+    pub home: Option<Side>,
     /// When pods were last asked for.
     pub pods_at: Option<Time>,
     /// Most pods of the new side that were ready, as far as it was written down.

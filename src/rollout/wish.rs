@@ -28,6 +28,11 @@ pub enum Want {
         /// How many.
         pods: u32,
     },
+    /// A workload that has a second one beside it runs one side's template, taken while it has no traffic, and has all traffic.
+    Home {
+        /// The new template, or the old one.
+        forward: bool,
+    },
     /// A workload rolls pod by pod to one side's template until it has this share of the pods, then pauses; at 100 % it finishes.
     Roll {
         /// To the new template, or back to the old one.

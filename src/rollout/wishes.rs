@@ -2,7 +2,7 @@
 
 use super::state::{Phase, Rollout, can_return};
 use super::wish::{Ask, Want, Wish, WishKey};
-use crate::fleet::{Aspect, Way};
+use crate::fleet::{Aspect, Side, Way};
 use crate::strategy::{PlanLeg, Route, StepKind};
 use crate::units::Percent;
 
@@ -35,6 +35,9 @@ impl Rollout {
                     }
                     if let Some(pods) = state.new_pods {
                         wish(Aspect::NewReplicas, Want::Replicas { pods });
+                    }
+                    if let Some(side) = state.home {
+                        wish(Aspect::Template, Want::Home { forward: side == Side::New });
                     }
                 }
                 Route::Pods if state.weight_at.is_some() => wish(Aspect::Template, self.roll(leg, state.weight)),

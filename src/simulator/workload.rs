@@ -229,6 +229,8 @@ impl Workload {
                     set.want = *pods;
                 }
             }
+            // Both sides stand by themselves here: no plan asks for it.
+            Want::Home { .. } => {}
             Want::Roll { forward, share, surge, unavailable, paused } => {
                 let target = if *forward { &write.new } else { &write.old };
                 let roll = Roll { target: target.clone(), share: *share, surge: *surge, unavailable: *unavailable, paused: *paused };

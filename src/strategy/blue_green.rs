@@ -54,7 +54,8 @@ impl BlueGreen {
     pub(super) fn close(&self, steps: &mut Steps<'_>, wave: u16, legs: &[PlanLeg]) {
         let judged = self.limits.iter().any(Limit::counts_requests);
         steps.hold(wave, &legs.iter().collect::<Vec<_>>(), steps.rules.rollback_window, judged);
-        if self.cleanup_old_versions {
+        // A second Deployment never stays: its owner would not know which of the two is his.
+        if self.cleanup_old_versions || legs.iter().any(|l| l.beside.is_some()) {
             steps.retire(wave, legs);
         }
     }

@@ -7,6 +7,7 @@ use super::document::{Document, Shape};
 use super::plan::{Amount, Plan, PlanLeg, Route, StrategyKind};
 use super::rolling::MOST_BATCHES;
 use super::steps::{Steps, only};
+use crate::fleet::Division;
 use crate::units::{Kind, Percent, Place, Service, Span, Trouble, Version};
 
 /// Compiles a document. `seeds` are the workloads that could be flown, one per region, in the order of the fleet; which wave
@@ -17,9 +18,16 @@ pub fn compile(document: &Document, seeds: &[PlanLeg], service: &Service, to: &V
         return Err(vec![Trouble::new(Kind::Usage, Place::named(service.name.as_ref()), cause, "name a service that does")]);
     }
     let mut waves = document.regions.divide(seeds)?;
-    // a rolling update patches the workload itself, whatever splits traffic elsewhere
-    if document.strategy == StrategyKind::Rolling {
-        waves.iter_mut().flatten().for_each(|leg| leg.route = Route::Pods);
+    for leg in waves.iter_mut().flatten() {
+        // a rolling update patches the workload itself, whatever splits traffic elsewhere; a canary needs shares, not a switch
+        let by_pods = match document.strategy {
+            StrategyKind::Rolling => true,
+            StrategyKind::Canary => leg.beside == Some(Division::Switch),
+            StrategyKind::BlueGreen => false,
+        };
+        if by_pods {
+            (leg.route, leg.beside) = (Route::Pods, None);
+        }
     }
     let legs: Vec<PlanLeg> = waves.concat();
     possible(document, &legs)?;
@@ -80,6 +88,9 @@ fn possible(document: &Document, legs: &[PlanLeg]) -> Result<(), Vec<Trouble>> {
 fn warnings(document: &Document, legs: &[PlanLeg]) -> Vec<String> {
     let mut warnings = document.warnings.clone();
     let by_pods = only(legs, Route::Pods);
+    for leg in legs.iter().filter(|l| l.beside.is_some() && !l.touches.is_empty()) {
+        warnings.push(format!("{}: the second Deployment is not selected by {}", leg.region, leg.touches.join(", ")));
+    }
     if let Shape::Canary(canary) = &document.shape {
         if !by_pods.is_empty() {
             warnings.push(format!(
@@ -106,6 +117,10 @@ fn warnings(document: &Document, legs: &[PlanLeg]) -> Vec<String> {
     let waves = legs.iter().map(|l| l.wave).max().unwrap_or(0);
     if waves > 0 && document.strategy == StrategyKind::BlueGreen && document.regions.between == Span::ZERO {
         warnings.push("regions: without `between` the next wave switches as soon as the one before has".into());
+    }
+    let stays = matches!(&document.shape, Shape::BlueGreen(b) if !b.cleanup_old_versions);
+    if stays && legs.iter().any(|l| l.beside.is_some()) {
+        warnings.push("cleanupOldVersions: false has no effect here: the Deployment takes the new template in the end".into());
     }
     if document.rules.max_unavailable != Amount::Pods(0) {
         let bare = by_pods.iter().filter(|l| document.rules.roll_pods(l.base).1 >= l.base).copied().collect::<Vec<_>>();

@@ -1,5 +1,6 @@
 //! The plan: compiled steps over legs, fixed at launch, with what each step takes back.
 
+use crate::fleet::Division;
 use crate::units::{LegId, Percent, Region, Revision, Service, Span, Version, WorkloadId};
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +56,9 @@ pub enum StepKind {
     Switch,
     /// Waits.
     Hold,
-    /// Takes the old pods away.
+    /// The workload itself takes the new template while a second one has the traffic, and then the traffic.
+    Adopt,
+    /// Takes the old pods away; after an adoption the second workload.
     Retire,
 }
 
@@ -69,6 +72,7 @@ impl StepKind {
             StepKind::SetWeight => "set-weight",
             StepKind::Switch => "switch",
             StepKind::Hold => "hold",
+            StepKind::Adopt => "adopt",
             StepKind::Retire => "retire",
         }
     }
@@ -108,6 +112,8 @@ pub enum Compensation {
     TemplateBack,
     /// Starts the old pods again, then moves the traffic.
     StartOldPods,
+    /// Puts the old template into the workload that has no traffic, then moves the traffic there.
+    OldBeside,
 }
 
 impl Compensation {
@@ -120,6 +126,7 @@ impl Compensation {
             Compensation::SwitchBack => "switch back, at once",
             Compensation::TemplateBack => "old template back, pod by pod",
             Compensation::StartOldPods => "start old pods, then traffic",
+            Compensation::OldBeside => "old template beside, then traffic",
         }
     }
 }
@@ -251,6 +258,13 @@ pub struct PlanLeg {
     pub image: String,
     /// How the traffic is divided.
     pub route: Route,
+    /// Where the new side is a second workload beside the first, which takes the new template in the end: how traffic is divided
+    /// between the two. `None`: both sides stand by themselves, or it goes by pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Division>,
+    /// What a second workload would miss.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub touches: Vec<String>,
     /// Ready pods of the old side at launch.
     pub base: u32,
     /// Requests per second at launch, where measured.

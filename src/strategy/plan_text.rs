@@ -189,11 +189,24 @@ fn does(plan: &Plan, at: usize, step: &Step) -> String {
         }
         StepKind::Switch => format!("all traffic to {new}"),
         StepKind::Hold => match (next_kind(plan, at), step.weight_before(plan, at)) {
-            (None | Some(StepKind::Retire), Percent::ALL) if by_pods == 0 => format!("{old} stays up for {}", clock(step.expected)),
+            (Some(StepKind::Retire), Percent::ALL) if adopted(plan, at) => format!("{old} comes back beside for {}", clock(step.expected)),
+            (None | Some(StepKind::Adopt | StepKind::Retire), Percent::ALL) if by_pods == 0 => {
+                format!("{old} stays up for {}", clock(step.expected))
+            }
             _ => format!("waits {}", clock(step.expected)),
         },
+        StepKind::Adopt => {
+            let names: std::collections::BTreeSet<&str> = legs.iter().map(|l| &*l.workload.name).collect();
+            format!("{} takes {new} without traffic, then the traffic", names.into_iter().collect::<Vec<_>>().join(", "))
+        }
+        StepKind::Retire if legs.iter().all(|l| l.beside.is_some()) => "the second Deployment goes".into(),
         StepKind::Retire => format!("{old} to 0 pods"),
     }
+}
+
+/// Whether the workloads have adopted the new template before a step.
+fn adopted(plan: &Plan, at: usize) -> bool {
+    plan.steps.iter().take(at).any(|s| s.kind == StepKind::Adopt)
 }
 
 fn next_kind(plan: &Plan, at: usize) -> Option<StepKind> {
@@ -232,6 +245,8 @@ fn passes_when(plan: &Plan, step: &Step) -> String {
             let health = rules.limits.iter().find(|l| matches!(l, Limit::Health(_)));
             format!("{} have passed{}", clock(step.expected), health.map_or_else(String::new, |l| format!(", {}", l.words())))
         }
+        StepKind::Adopt => "all pods ready, traffic seen".into(),
+        StepKind::Retire if legs(plan, step).iter().all(|l| l.beside.is_some()) => "it is gone".into(),
         StepKind::Retire => format!("{} pods are gone", plan.from()),
     };
     for gate in &step.gates {
@@ -266,6 +281,7 @@ fn words(plan: &Plan, way: &WayBack) -> String {
         Compensation::SwitchBack => "switch back".into(),
         Compensation::TemplateBack => format!("{old} template back, pod by pod"),
         Compensation::StartOldPods => format!("start {old} pods"),
+        Compensation::OldBeside => format!("start {old} pods beside"),
     };
     match way.moves.is_empty() {
         true => "nothing to undo".into(),

@@ -12,6 +12,8 @@ const HEALTH_ROUND: Span = Span::secs(2);
 const MOVE: Span = Span::secs(1);
 /// A drain of 10 s, and pods that end.
 const RETIRE: Span = Span::secs(20);
+/// How long the second workload stays, idle, after the first has adopted its template; never longer than the rollback window.
+const SECOND_WINDOW: Span = Span::mins(5);
 
 /// Steps so far.
 pub(super) struct Steps<'r> {
@@ -79,9 +81,16 @@ impl Steps<'_> {
         (step.hold, step.gates) = (Some(span), if judged { vec![Gate::Verdict] } else { Vec::new() });
     }
 
-    /// The old pods go, where they stand beside the new ones.
+    /// The old pods go, where they stand beside the new ones. A workload that has a second one adopts its template first, and the
+    /// second stays idle for a shorter window before it goes.
     pub fn retire(&mut self, wave: u16, legs: &[PlanLeg]) {
         let beside = only(legs, Route::Weights);
+        let adopts: Vec<&PlanLeg> = beside.iter().filter(|l| l.beside.is_some()).copied().collect();
+        if !adopts.is_empty() {
+            let takes = slowest(&adopts) + MOVE + RETIRE;
+            self.push(StepKind::Adopt, wave, &adopts, takes);
+            self.hold(wave, &adopts, SECOND_WINDOW.min(self.rules.rollback_window), false);
+        }
         if !beside.is_empty() {
             let gates = self.gates.iter().copied().filter(|g| *g != Gate::Approval).collect();
             self.push(StepKind::Retire, wave, &beside, RETIRE).gates = gates;
@@ -106,6 +115,8 @@ impl Steps<'_> {
             StepKind::SetWeight if by_pods => (Compensation::TemplateBack, Reversible::Gradual),
             StepKind::SetWeight => (Compensation::WeightZero, Reversible::Instant),
             StepKind::Switch => (Compensation::SwitchBack, Reversible::Instant),
+            StepKind::Adopt => (Compensation::OldBeside, Reversible::Gradual),
+            StepKind::Retire if legs.iter().all(|l| l.beside.is_some()) => (Compensation::TemplateBack, Reversible::Gradual),
             StepKind::Retire => (Compensation::StartOldPods, Reversible::Gradual),
         };
         let legs: Vec<LegId> = legs.iter().map(|l| l.id.clone()).collect();

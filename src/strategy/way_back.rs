@@ -60,7 +60,7 @@ impl Plan {
             }
         }
         moves.sort_by_key(|m| match m.compensation {
-            Compensation::StartOldPods => 0,
+            Compensation::StartOldPods | Compensation::OldBeside => 0,
             Compensation::WeightZero | Compensation::SwitchBack | Compensation::TemplateBack => 1,
             Compensation::RemoveNewPods | Compensation::Nothing => 2,
         });
@@ -73,7 +73,7 @@ impl Plan {
     fn about(&self, moves: &[BackMove], step: usize) -> Span {
         let legs = |m: &BackMove| m.legs.iter().filter_map(|id| self.leg(id)).collect::<Vec<_>>();
         let takes = |m: &BackMove| match m.compensation {
-            Compensation::StartOldPods => legs(m).iter().map(|l| l.start_takes).max().unwrap_or_default(),
+            Compensation::StartOldPods | Compensation::OldBeside => legs(m).iter().map(|l| l.start_takes).max().unwrap_or_default(),
             Compensation::WeightZero | Compensation::SwitchBack => SWITCH,
             Compensation::TemplateBack => {
                 let roll = |l: &&super::PlanLeg| match l.route {

@@ -21,6 +21,8 @@ pub fn seed(region: &str, base: u32) -> PlanLeg {
         container: "app".into(),
         image: "shop/order-service:v42".into(),
         route: Route::Weights,
+        beside: None,
+        touches: Vec::new(),
         base,
         load: Some(f64::from(base) * 8.0),
         drains: true,

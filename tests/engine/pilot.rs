@@ -366,7 +366,7 @@ impl Pilot {
             && match wish.want {
                 Want::Weight { new } => place.split != new,
                 Want::Roll { forward, .. } => forward || place.goal != 0,
-                Want::Replicas { .. } => false,
+                Want::Replicas { .. } | Want::Home { .. } => false,
             }
     }
 

@@ -149,6 +149,7 @@ fn short(step: &crate::rollout::StepStatus) -> &str {
         StepKind::SetWeight => step.label.strip_suffix(" %").unwrap_or(&step.label),
         StepKind::Switch => "swap",
         StepKind::Hold => "hold",
+        StepKind::Adopt => "own",
         StepKind::Retire => "end",
     }
 }
