@@ -115,6 +115,11 @@ impl Track {
         (all > 0.0).then(|| Percent::from_share(mine / all))
     }
 
+    /// Whether an interval that began after a time was counted.
+    pub fn counted_since(&self, since: Time) -> bool {
+        self.recent.between(since, Time(i64::MAX)).any(|(at, sample)| *at - sample.span >= since)
+    }
+
     /// All revisions together, in the intervals of a time.
     pub fn total(&self, from: Time, to: Time) -> (Counts, Span) {
         let mut sum = (Counts::default(), Span::ZERO);

@@ -545,7 +545,9 @@ impl World {
             };
             if let Some((sign, text, aside)) = news {
                 let rollout = found.as_ref().map(|f| f.id().clone());
-                self.notes.push_front(Note { at: self.now, sign, subject: service.name.clone(), text, aside, rollout });
+                // What is under way when it is first seen began before that.
+                let at = if sign == Sign::Moves { found.as_ref().map_or(self.now, |f| f.began().min(self.now)) } else { self.now };
+                self.notes.push_front(Note { at, sign, subject: service.name.clone(), text, aside, rollout });
                 self.notes.truncate(MOST_NOTES);
             }
             match found {

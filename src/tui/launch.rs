@@ -5,7 +5,9 @@
 
 use super::commands::{Action, command};
 use super::model::{Focus, Model, Place};
-use super::update::Effect;
+use super::spots::Spot;
+use super::update::{Effect, by, scrolled};
+use super::view::in_the_way;
 use super::widgets::field::Field;
 use crate::cockpit::{Intent, ServiceView};
 use crate::fleet::Protection;
@@ -202,6 +204,13 @@ impl Form {
         self.editing = Some(Editing { what, field: Field::with(text) });
     }
 
+    /// Chooses another row of the details, up to the one behind the last.
+    fn go_on(&mut self, by: isize) {
+        if self.stage == Stage::Details {
+            self.row = self.row.saturating_add_signed(by).min(self.rows().len());
+        }
+    }
+
     fn edit_row(&mut self) -> bool {
         let Some(row) = self.rows().into_iter().nth(self.row) else { return false };
         self.edit(if row.key.name == "to" { Typed::Version } else { Typed::Value(row.key) }, &row.text);
@@ -255,15 +264,7 @@ impl Model {
         if form.editing.is_some() {
             return Some(Vec::new());
         }
-        let by = match action {
-            Action::Down => Some(1),
-            Action::Up => Some(-1),
-            Action::PageDown => Some(10),
-            Action::PageUp => Some(-10),
-            Action::Top => Some(isize::MIN / 2),
-            Action::Bottom => Some(isize::MAX / 2),
-            _ => None,
-        };
+        let by = by(action);
         match (form.stage, action) {
             (Stage::Strategy, _) if by.is_some() => {
                 let all = StrategyKind::ALL;
@@ -272,12 +273,11 @@ impl Model {
                 form.row = 0;
             }
             (Stage::Details, _) if by.is_some() => {
-                form.row = form.row.saturating_add_signed(by.unwrap_or(0)).min(form.rows().len());
+                form.go_on(by.unwrap_or(0));
                 return Some(Vec::new());
             }
             (Stage::Plan, _) if by.is_some() => {
-                let last = form.compiled.as_ref().map_or(0, |c| c.plan.steps.len().saturating_sub(1));
-                form.scroll = form.scroll.saturating_add_signed(by.unwrap_or(0)).min(last);
+                form.scroll = scrolled(form.scroll, by.unwrap_or(0), self.drawn.most());
                 return Some(Vec::new());
             }
             (Stage::Strategy, Action::Service) => {
@@ -320,6 +320,17 @@ impl Model {
         Some(vec![Effect::Compile])
     }
 
+    /// Chooses what was pointed at; `false`: it was chosen already, or something is typed.
+    pub(super) fn point(&mut self, spot: &Spot) -> bool {
+        let Some(form) = self.form.as_mut().filter(|f| f.editing.is_none()) else { return false };
+        match spot {
+            Spot::Strategy(kind) if form.kind != *kind => (form.kind, form.row) = (*kind, 0),
+            Spot::Detail(row) if form.row != *row => form.row = *row,
+            _ => return false,
+        }
+        true
+    }
+
     fn show_details(&mut self) {
         let Some(form) = self.form.as_mut() else { return };
         if form.to.is_empty() {
@@ -355,6 +366,10 @@ impl Model {
             self.say("there is no plan to launch: go back, and repair the details", true);
             return Vec::new();
         };
+        if let Some(says) = in_the_way(&compiled.plan, &self.snapshot) {
+            self.say(format!("cannot be launched now: {says}"), true);
+            return Vec::new();
+        }
         if !armed {
             let key = |action| self.keymap.key(action).unwrap_or_else(|| command(action).name.to_owned());
             let text = format!("{} is safe: press {} to arm, then {}", self.snapshot.fleet, key(Action::Arm), key(Action::Open));
@@ -370,7 +385,10 @@ impl Model {
         let Some(Editing { what, mut field }) = self.form.as_mut().and_then(|f| f.editing.take()) else { return Vec::new() };
         match key.code {
             KeyCode::Esc => {}
-            KeyCode::Enter => self.keep(what, field),
+            KeyCode::Enter => self.keep(what, field, 1),
+            // A value has nothing to choose from: the arrows take it and go on.
+            KeyCode::Down if matches!(what, Typed::Value(_)) => self.keep(what, field, 1),
+            KeyCode::Up if matches!(what, Typed::Value(_)) => self.keep(what, field, -1),
             _ => {
                 match key.code {
                     KeyCode::Down => self.next_choice(what, &mut field, 1),
@@ -393,8 +411,8 @@ impl Model {
         vec![Effect::Compile]
     }
 
-    /// Takes what was typed.
-    fn keep(&mut self, what: Typed, field: Field) {
+    /// Takes what was typed, and in the details goes on by so many rows; what is wrong keeps its row, which says why.
+    fn keep(&mut self, what: Typed, field: Field, by: isize) {
         let text = field.text().trim().to_owned();
         let named = |v: &&ServiceView| *v.service.name == *text;
         let view = self.snapshot.services.iter().find(named).cloned();
@@ -409,8 +427,16 @@ impl Model {
                 form.editing = Some(Editing { what, field });
                 self.say(format!("there is no service {text}: the arrows go through those there are"), true);
             }
-            (Typed::Version, _) => form.to = text,
-            (Typed::Value(key), _) => form.put(key.name, Some(text).filter(|t| !t.is_empty())),
+            (Typed::Version, _) => {
+                form.to = text;
+                form.go_on(by);
+            }
+            (Typed::Value(key), _) => {
+                form.put(key.name, Some(text).filter(|t| !t.is_empty()));
+                if form.wrong(key).is_none() {
+                    form.go_on(by);
+                }
+            }
             (Typed::Reason, _) => form.reason = text,
         }
     }

@@ -147,7 +147,12 @@ impl Session {
         let to = document.to.clone().unwrap_or_default();
         if to.is_empty() {
             let place = Where::named("--to");
-            return Err(vec![Trouble::new(Kind::Usage, place, "no version is named", "write a tag, or @sha256:...")]);
+            return Err(vec![Trouble::new(
+                Kind::Usage,
+                place,
+                "no version is named",
+                "write a tag such as v42, or @sha256: and the digest",
+            )]);
         }
         let legs = self.world.legs(&form.service, &to, document.container.as_deref()).map_err(|t| vec![t])?;
         let plan: Plan = compile(&document, &legs, &form.service, &Version::new(&to))?;
