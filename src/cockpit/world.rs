@@ -204,7 +204,10 @@ impl World {
         let known: BTreeSet<Region> = self.spec.regions.iter().map(|r| r.name.clone()).collect();
         for id in self.store.list().unwrap_or_default() {
             let Ok(log) = self.store.read(&id) else { continue };
-            let Some(engine) = Rollout::replay(id.clone(), &log.events) else { continue };
+            let Some(mut engine) = Rollout::replay(id.clone(), &log.events) else { continue };
+            if let Some(fault) = &log.fault {
+                engine = engine.read_only(fault.trouble(id.as_str()).cause);
+            }
             if !engine.plan().legs.iter().all(|l| known.contains(&l.region)) {
                 continue;
             }

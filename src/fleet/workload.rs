@@ -37,6 +37,13 @@ pub enum Aspect {
     NewReplicas,
 }
 
+impl Aspect {
+    /// Whether its object carries the traffic, and the fence.
+    pub fn carries_traffic(self) -> bool {
+        matches!(self, Aspect::Traffic | Aspect::Template)
+    }
+}
+
 /// What a region is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -316,6 +316,18 @@ pub enum What {
         /// Which leg.
         leg: LegId,
     },
+    /// What was asked for a leg's traffic stands there.
+    Landed {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// Somebody else moved a leg's traffic by hand: it is held there, never fought.
+    LegMoved {
+        /// Which leg.
+        leg: LegId,
+        /// What was done, in words.
+        why: String,
+    },
     /// After a while without news more new pods are ready than before: the step makes progress.
     PodsCame {
         /// Of which leg.

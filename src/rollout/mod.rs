@@ -13,6 +13,7 @@ mod event;
 mod forward;
 mod input;
 mod mood;
+mod others;
 mod press;
 mod show;
 mod state;

@@ -283,7 +283,7 @@ pub struct RollbackPlan {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Proof {
-    /// Share of requests on the target.
+    /// Share of requests on the target; unknown while a leg that is not proven does not answer.
     #[serde(rename = "trafficPercent", skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Percent>,
     /// Counted requests; else taken from endpoints.
@@ -291,9 +291,9 @@ pub struct Proof {
     /// When traffic was proven, since the key.
     #[serde(rename = "trafficAfterSeconds", skip_serializing_if = "Option::is_none")]
     pub traffic_at: Option<Span>,
-    /// Ready pods of the target.
+    /// Ready pods of the target, in the legs where they are known.
     pub ready: u32,
-    /// Needed.
+    /// Needed in all.
     pub need: u32,
     /// When pods were proven, since the key.
     #[serde(rename = "podsAfterSeconds", skip_serializing_if = "Option::is_none")]
@@ -304,7 +304,7 @@ pub struct Proof {
     /// When errors were proven, since the key.
     #[serde(rename = "errorsAfterSeconds", skip_serializing_if = "Option::is_none")]
     pub errors_at: Option<Span>,
-    /// Why there is no error rate: `no metrics`, `no traffic`.
+    /// Why there is no error rate: `no metrics`, `no traffic`, `eu-west-1 silent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors_why: Option<String>,
 }
@@ -388,6 +388,9 @@ pub struct Status {
     /// When all is expected to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub done: Option<Time>,
+    /// When the step being done goes back by itself, if nothing more of it comes until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Time>,
     /// Bad checks in a row, the worst leg's, and how many roll back.
     #[serde(serialize_with = "bad_checks")]
     pub bad_checks: (u32, u32),

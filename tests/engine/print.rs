@@ -67,6 +67,9 @@ pub fn state(table: &Table) -> String {
         let proven = p.traffic_at.map_or("not proven".into(), |t| format!("proven after {t}"));
         writeln!(out, "proof traffic {traffic}, pods {}/{}, errors {errors}, {counted}, {proven}", p.ready, p.need).unwrap();
     }
+    if let Some(at) = status.deadline {
+        writeln!(out, "late  {}", at.clock()).unwrap();
+    }
     if let Some(next) = engine.poll_timeout(table.now) {
         writeln!(out, "next  {}", next.clock()).unwrap();
     }
