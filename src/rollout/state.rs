@@ -239,11 +239,6 @@ impl Rollout {
         Some(it)
     }
 
-    /// Whether a person has paused it.
-    pub fn is_paused(&self) -> bool {
-        self.state.paused.is_some()
-    }
-
     /// One whose log could not be read whole, because of `why`: it decides nothing, and only `R` works. Who can read all of it drives.
     pub fn read_only(mut self, why: String) -> Rollout {
         if !self.ended() {
@@ -251,6 +246,11 @@ impl Rollout {
         }
         self.state.read_only = Some(why);
         self
+    }
+
+    /// Whether a person has paused it.
+    pub fn is_paused(&self) -> bool {
+        self.state.paused.is_some()
     }
 
     /// Its id.
