@@ -166,7 +166,6 @@ pub fn well() -> RolloutView {
         flown: true,
         by: Some("mara".into()),
         began: at("13:55:22"),
-        deadline: None,
         ended: None,
         term: Term(3),
         mood: Mood::OnCourse,
