@@ -5,7 +5,7 @@ use super::flight::{self, Where};
 use super::{Done, folders, scenario, settings};
 use crate::cockpit::{Intent, World};
 use crate::settings::Settings;
-use crate::strategy::{Document, Sources};
+use crate::strategy::Sources;
 use crate::tui::app::{self, Looks, Start};
 use crate::tui::glyphs::GlyphSet;
 use crate::tui::keymap::Keymap;
@@ -69,8 +69,8 @@ fn practice(args: &CockpitArgs) -> Result<(World, Option<String>, Option<Story>)
     }
     let service = world.service("order-service").map_err(|t| vec![t])?;
     let options = vec![("strategy".to_string(), "canary".to_string())];
-    let document = Document::read(&Sources { options, ..Sources::default() })?;
-    let plan = super::deploy::plan(&world, &document, Some(&service.name), true)?;
+    let sources = Sources { options, ..Sources::default() };
+    let (_, plan) = super::deploy::plan(&world, &sources, Some(&service.name), true)?;
     let launch = Intent::Launch { plan: Arc::new(plan), reason: None };
     world.take(world.now(), launch, &Person::new("mara"), true).map_err(|t| vec![t])?;
     let hint = match &story {

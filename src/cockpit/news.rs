@@ -90,6 +90,7 @@ pub fn words(engine: &Rollout, event: &Event) -> Option<(Sign, String, String)> 
         What::Superseded { by_term } => Some((Sign::Look, "somebody else drives".into(), format!("term {}", by_term.0))),
         What::Followed => Some((Sign::Back, "somebody else goes back too".into(), format!("term {}", event.term.0))),
         What::GateClosed { gate, why } => Some((Sign::Held, format!("{} is closed", gate.name()), why.clone())),
+        What::LegMoved { leg, why } => Some((Sign::Held, format!("{leg} moved by somebody"), why.clone())),
         What::Retried => Some((Sign::Moves, "asked again".into(), by)),
         What::StepStarted { .. }
         | What::PodsCame { .. }
@@ -99,9 +100,12 @@ pub fn words(engine: &Rollout, event: &Event) -> Option<(Sign, String, String)> 
         | What::RevisionFound { .. }
         | What::ReplicasSet { .. }
         | What::LegArrived { .. }
+        | What::Landed { .. }
         | What::HealthPassed { .. }
         | What::CheckPassed { .. }
-        | What::WishRenewed { .. } => None,
+        | What::WishRenewed { .. }
+        | What::LineStopped { .. }
+        | What::LineResumed => None,
     }
 }
 

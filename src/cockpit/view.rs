@@ -42,6 +42,7 @@ impl World {
             services: self.service_views(&rollouts),
             notes: self.all_notes(&rollouts),
             lags: self.lag_views(),
+            stopped_line: self.line.as_ref().map(super::line::Line::view),
             term: self.flown.values().map(|f| f.engine.term()).max().unwrap_or_default(),
             last_change: rows.max(),
             rollouts,
@@ -176,7 +177,8 @@ impl World {
             let here = |spec: &super::RegionSpec| rows.iter().find(|r| r.workload.id.region == spec.name);
             let cells = self.spec.regions.iter().map(|spec| here(spec).map(|row| self.cell(row, &rows, rollout))).collect();
             let versions = self.versions.get(service).cloned().unwrap_or_default();
-            ServiceView { service: service.clone(), cells, numbers: side(&sum, span), versions }
+            let annotations = self.annotations(service).0;
+            ServiceView { service: service.clone(), cells, numbers: side(&sum, span), versions, annotations }
         };
         services.into_iter().map(view).collect()
     }

@@ -236,7 +236,11 @@ impl Rollout {
     /// Whether the new side of some leg runs on and had traffic.
     pub(super) fn can_undo(&self) -> bool {
         let Some(back) = &self.state.back else { return false };
-        let had = |leg: &LegId| back.was.get(leg).is_some_and(|w| *w > Percent::ZERO);
+        if back.aborted {
+            return false;
+        }
+        let returns = |leg: &LegId| self.plan.leg(leg).is_some_and(can_return);
+        let had = |leg: &LegId| returns(leg) && back.was.get(leg).is_some_and(|w| *w > Percent::ZERO);
         let runs = self.state.legs.iter().any(|(id, l)| had(id) && self.route(id) == Route::Weights && l.new_pods.is_some_and(|n| n > 0));
         runs && matches!(self.state.phase, Phase::RollingBack | Phase::Back)
     }

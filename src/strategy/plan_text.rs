@@ -36,16 +36,18 @@ pub fn plan_json(plan: &Plan) -> Value {
         }
         value
     });
-    let mut value = json!(plan);
-    if let Value::Object(fields) = &mut value {
-        fields.insert("schema".into(), json!("flightdeck/1"));
-        fields.insert("from".into(), json!(plan.from()));
-        fields.insert("expectedSeconds".into(), json!(plan.expected()));
-        fields.insert("warnings".into(), json!(plan.warnings));
-        let steps: Vec<Value> = steps.collect();
-        fields.insert("steps".into(), json!(steps));
-    }
-    value
+    json!({
+        "schema": "flightdeck/1",
+        "service": plan.service,
+        "strategy": plan.strategy,
+        "from": plan.from(),
+        "to": plan.to,
+        "expectedSeconds": plan.expected(),
+        "warnings": plan.warnings,
+        "legs": plan.legs,
+        "steps": steps.collect::<Vec<_>>(),
+        "rules": plan.rules,
+    })
 }
 
 /// Steps one after the other that have the same way back.

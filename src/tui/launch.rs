@@ -11,7 +11,7 @@ use super::view::in_the_way;
 use super::widgets::field::Field;
 use crate::cockpit::{Intent, ServiceView};
 use crate::fleet::Protection;
-use crate::strategy::{COMMON, Document, Key, NO_EFFECT, Plan, Sources, StrategyKind, kebab, keys};
+use crate::strategy::{COMMON, Document, Entry, Key, NO_EFFECT, Origin, Plan, Sources, StrategyKind, kebab, keys};
 use crate::units::{Kind, Service, Trouble, Version};
 use crossterm::event::{KeyCode, KeyEvent};
 use std::sync::Arc;
@@ -67,6 +67,8 @@ pub struct Row {
     pub text: String,
     /// Whether the person set it.
     pub mine: bool,
+    /// Whether an annotation on the service gave it.
+    pub annotated: bool,
 }
 
 /// The form.
@@ -88,8 +90,12 @@ pub struct Form {
     pub row: usize,
     /// The plan is scrolled down so far.
     pub scroll: usize,
+    /// What its owners wrote on it about how it is rolled out.
+    pub annotations: Vec<(String, String)>,
     /// What the person set: for which strategy, key and text.
     pub set: Vec<(StrategyKind, &'static str, String)>,
+    /// The values of the chosen strategy with who gave them, where the document could be read.
+    pub given: Vec<Entry>,
     /// What is typed now.
     pub editing: Option<Editing>,
     /// Why it is launched.
@@ -111,10 +117,12 @@ impl Form {
             to: newest(view),
             newest: newest(view),
             stage: Stage::Strategy,
-            kind: StrategyKind::Canary,
+            kind: annotated_kind(view).unwrap_or(StrategyKind::Canary),
             row: 0,
             scroll: 0,
+            annotations: view.annotations.clone(),
             set: Vec::new(),
+            given: Vec::new(),
             editing: None,
             reason: String::new(),
             compiled: None,
@@ -137,17 +145,20 @@ impl Form {
 
     fn row_of(&self, key: &'static Key) -> Row {
         let usual = || if key.usual { key.value.to_owned() } else { String::new() };
+        let annotated = |e: &&Entry| e.key.name == key.name && e.origin == Origin::Annotation;
+        let given = self.given.iter().find(annotated).map(|e| e.text.clone());
         match (key.name, self.set_for(self.kind).find(|(name, _)| *name == key.name)) {
-            ("to", _) => Row { key, text: self.to.clone(), mine: self.to != self.newest },
-            (_, Some((_, text))) => Row { key, text: text.to_owned(), mine: true },
-            (_, None) => Row { key, text: usual(), mine: false },
+            ("to", _) => Row { key, text: self.to.clone(), mine: self.to != self.newest, annotated: false },
+            (_, Some((_, text))) => Row { key, text: text.to_owned(), mine: true, annotated: false },
+            (_, None) => Row { key, mine: false, annotated: given.is_some(), text: given.unwrap_or_else(usual) },
         }
     }
 
     /// What is wrong with the value of a key.
     pub fn wrong(&self, key: &Key) -> Option<&Trouble> {
         let option = format!("--{}", kebab(key.name));
-        self.troubles.iter().find(|t| t.place.name == option)
+        let annotation = |name: &str| name.strip_prefix("annotation deployment.").is_some_and(|n| n.rsplit('.').next() == Some(key.name));
+        self.troubles.iter().find(|t| t.place.name == option || annotation(&t.place.name))
     }
 
     /// What the person set for a strategy: what was set for another one counts where the key is one of every document.
@@ -181,7 +192,7 @@ impl Form {
             // An empty text leaves it as it is by itself.
             options.extend(Some(text).filter(|t| !t.is_empty()).map(|text| (key.name.to_owned(), text.clone())));
         }
-        Sources { options, ..Sources::default() }
+        Sources { options, annotations: self.annotations.clone(), ..Sources::default() }
     }
 
     /// Why the chosen strategy cannot be flown here.
@@ -205,6 +216,12 @@ impl Form {
         self.edit(if row.key.name == "to" { Typed::Version } else { Typed::Value(row.key) }, &row.text);
         true
     }
+}
+
+/// The strategy that the owners of a service wrote on it.
+fn annotated_kind(view: &ServiceView) -> Option<StrategyKind> {
+    let (_, name) = view.annotations.iter().find(|(name, _)| name == "deployment.strategy")?;
+    StrategyKind::ALL.into_iter().find(|kind| kind.name() == name.trim())
 }
 
 /// The newest version, where it runs nowhere yet; else empty: an older one is never meant by itself.

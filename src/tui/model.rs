@@ -169,8 +169,6 @@ pub struct Model {
     pub speed: Option<Speed>,
     /// The one line that says what to try first; gone after the first rollback or launch.
     pub hint: Option<String>,
-    /// Which rollouts `F` holds.
-    pub stopped_line: Vec<RolloutId>,
     /// Keys.
     pub keymap: Keymap,
     /// When the last key came.
@@ -218,7 +216,6 @@ impl Model {
             said: VecDeque::new(),
             speed,
             hint,
-            stopped_line: Vec::new(),
             keymap,
             last_key: Hand(0),
             leaving: false,

@@ -373,21 +373,12 @@ impl Model {
 
     /// Holds every rollout in flight; again: resumes exactly those.
     fn stop_line(&mut self) -> Vec<Effect> {
-        let press = |rollout: RolloutId, verb, armed| Effect::Take {
-            intent: Intent::Press { rollout, verb, reason: Some("stop the line".into()) },
-            armed,
-        };
-        if !self.stopped_line.is_empty() {
-            if self.must_arm(Verb::Resume) {
-                return Vec::new();
-            }
-            let armed = self.armed_for().is_some();
-            return std::mem::take(&mut self.stopped_line).into_iter().map(|id| press(id, Verb::Resume, armed)).collect();
+        let stopped = self.snapshot.stopped_line.is_some();
+        if stopped && self.must_arm(Verb::Resume) {
+            return Vec::new();
         }
-        let moves = |r: &&crate::cockpit::RolloutView| matches!(r.phase, Phase::Flying | Phase::Watched) && !r.status.paused;
-        self.stopped_line = self.snapshot.rollouts.iter().filter(moves).map(|r| r.status.id.clone()).collect();
-        self.say(format!("line stopped: {} held, rollbacks go on", self.stopped_line.len()), false);
-        self.stopped_line.iter().map(|id| press(id.clone(), Verb::Pause, false)).collect()
+        let armed = stopped && self.armed_for().is_some();
+        vec![Effect::Take { intent: if stopped { Intent::ResumeLine } else { Intent::StopLine }, armed }]
     }
 
     fn open(&mut self) {
@@ -502,6 +493,14 @@ impl Model {
                 (self.selected, self.place, self.full, self.form) = (Some(id), Place::Rollout, None, None);
             }
             (Intent::Press { .. }, Ok(_)) => {}
+            (Intent::StopLine, Ok(_)) => {
+                let line = self.snapshot.stopped_line.as_ref();
+                let (held, not) = line.map_or((0, &[][..]), |line| (line.held.len(), &line.not_held));
+                let not: Vec<String> = not.iter().map(|n| format!("{}: {}", n.rollout, n.why)).collect();
+                let text = if not.is_empty() { "rollbacks go on".into() } else { format!("not held: {}", not.join(", ")) };
+                self.say(format!("line stopped: {held} held, {text}"), !not.is_empty());
+            }
+            (Intent::ResumeLine, Ok(_)) => self.say("line resumed", false),
             (_, Err(trouble)) => self.say(format!("{}: {}", trouble.cause, trouble.remedy), true),
         }
     }

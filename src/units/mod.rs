@@ -6,6 +6,7 @@
 mod clean;
 mod count;
 mod ids;
+pub mod json;
 mod percent;
 mod time;
 mod trouble;

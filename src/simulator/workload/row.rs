@@ -91,6 +91,7 @@ impl Workload {
             rolling: Some(self.rolling),
             drains: self.drains,
             start_takes: Some(self.start),
+            annotations: Vec::new(),
         }
     }
 

@@ -140,8 +140,8 @@ fn of_rollout(model: &Model, command: &Command, r: &RolloutView) -> Option<Strin
 fn of_fleet(model: &Model, action: Action) -> Option<String> {
     let shot = &model.snapshot;
     Some(match action {
-        Action::StopLine if !model.stopped_line.is_empty() => {
-            format!("Resumes the {} that it holds.", count(model.stopped_line.len(), "rollout"))
+        Action::StopLine if let Some(line) = &shot.stopped_line => {
+            format!("Resumes the {} that it holds.", count(line.held.len(), "rollout"))
         }
         Action::StopLine => {
             let names: Vec<&str> = shot.rollouts.iter().filter(|r| r.in_flight()).map(|r| &*r.status.service.name).collect();

@@ -111,6 +111,7 @@ fn list(area: Rect, buf: &mut Buffer, form: &Form, pen: &Pen<'_>) -> Option<Posi
                 (true, _) if r.key.name == "to" => Bit::new(Role::Unknown, "missing"),
                 (true, _) => dim("not set"),
                 (false, true) => text("you"),
+                (false, false) if r.annotated => text("service"),
                 (false, false) if r.key.name == "to" => dim("newest"),
                 (false, false) => dim("default"),
             };
@@ -173,6 +174,9 @@ fn meaning(page: &mut Page<'_, '_>, form: &Form, chosen: Option<&Key>, view: &Vi
         text(chosen.value),
         dim(if chosen.usual { "   the default" } else { "   for example; without it nothing" }),
     ]);
+    if form.rows().iter().any(|r| r.key == chosen && r.annotated) {
+        page.line(&[dim("from    "), text("an annotation on the service")]);
+    }
 }
 
 /// What was found: what is wrong in other rows, and what may surprise.
