@@ -151,6 +151,7 @@ fn order(row: &Workload, term: u64) -> Order {
         container: "app".into(),
         image: "order:v43".into(),
         version: Version::new("v43"),
+        beside: None,
     }
 }
 

@@ -1,0 +1,1 @@
+//! What is seen and wanted, and the write that comes of it.
