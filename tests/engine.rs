@@ -58,6 +58,7 @@ tables! {
     wave_by_wave: "waves.txt",
     gates_stand_before_steps: "gates.txt",
     updates_of_others: "watched.txt",
+    a_second_workload_beside_the_first: "beside.txt",
 }
 
 #[test]

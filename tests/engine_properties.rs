@@ -4,6 +4,8 @@
 //! people who scale, move traffic and take over. The pilot (`tests/engine/pilot.rs`) drives the engine as the cockpit does and
 //! checks the invariants at every event. `ENGINE_CASES` sets how many cases are run.
 
+#[path = "engine/beside.rs"]
+mod beside;
 #[path = "engine/pilot.rs"]
 mod pilot;
 #[path = "engine/plans.rs"]
@@ -12,7 +14,7 @@ mod plans;
 mod world;
 
 use flightdeck::analysis::Look;
-use flightdeck::fleet::Way;
+use flightdeck::fleet::{Division, Way};
 use flightdeck::rollout::{Mood, Phase, Verb};
 use flightdeck::strategy::Route;
 use flightdeck::units::{LegId, Percent, RolloutId, Span, Term};
@@ -84,7 +86,7 @@ fn faults() -> impl Strategy<Value = Op> {
 
 /// Plans of all three strategies, over one to four legs in one to four waves.
 fn any_plan() -> impl Strategy<Value = (String, Vec<Leg>)> {
-    let legs = proptest::collection::vec((1u32..7, any::<bool>(), any::<bool>(), proptest::bool::weighted(0.05)), 1..5);
+    let legs = proptest::collection::vec((1u32..7, 0u8..4, any::<bool>(), proptest::bool::weighted(0.05)), 1..5);
     let shares = (1u16..=100, 1u16..=100, 20u16..=100);
     let spans = (0u64..90, 0u64..120, any::<bool>(), any::<bool>());
     (0u8..3, legs, 1usize..5, shares, spans).prop_map(|(strategy, legs, wave, (first, most, step), (hold, window, gated, keep))| {
@@ -92,10 +94,15 @@ fn any_plan() -> impl Strategy<Value = (String, Vec<Leg>)> {
         let legs: Vec<Leg> = legs
             .into_iter()
             .enumerate()
-            .map(|(i, (base, by_pods, loaded, fresh))| Leg {
+            .map(|(i, (base, kind, loaded, fresh))| Leg {
                 name: format!("r{i}"),
                 base,
-                route: if strategy == 0 || (by_pods && !weights) { Route::Pods } else { Route::Weights },
+                route: if strategy == 0 || (kind == 0 && !weights) { Route::Pods } else { Route::Weights },
+                beside: match kind {
+                    1 => Some(Division::Weights),
+                    2 => Some(Division::Switch),
+                    _ => None,
+                },
                 load: loaded.then_some(100.0 * f64::from(base)),
                 fresh,
             })
@@ -214,6 +221,8 @@ fn is_back(pilot: &Pilot) -> Checked {
         prop_assert!(place.split == Percent::ZERO && place.goal == 0, "{} still has traffic on the new side: {place:?}", leg.id);
         let gone = place.new.pods.is_empty() || !(place.route == Route::Pods || pilot.started.contains(&leg.id));
         prop_assert!(gone, "{} still has new pods: {place:?}", leg.id);
+        let alone = place.beside.as_ref().is_none_or(|b| b.next.is_none() || !pilot.started.contains(&leg.id));
+        prop_assert!(alone, "{} still has a second workload: {place:?}", leg.id);
         prop_assert!(!place.old.pods.is_empty(), "{} has no old pods: {place:?}", leg.id);
     }
     Ok(())
@@ -280,7 +289,7 @@ proptest! {
         verb in proptest::sample::select(VERBS.to_vec()),
         ops in proptest::collection::vec(prop_oneof![3 => waits(), 1 => presses(), 2 => faults()], 0..20),
     ) {
-        let leg = |(i, base): (usize, &u32)| Leg { name: format!("r{i}"), base: *base, route: Route::Pods, load: None, fresh: false };
+        let leg = |(i, base): (usize, &u32)| Leg { name: format!("r{i}"), base: *base, route: Route::Pods, load: None, beside: None, fresh: false };
         let legs: Vec<Leg> = bases.iter().enumerate().map(leg).collect();
         let document = "strategy: rolling\nrollbackWindow: 30s\nprogressDeadline: 3m\ncheckInterval: 30s\n";
         let Some(mut pilot) = Pilot::board(plans::plan(document, &legs), delays, verb)? else { return Ok(()) };

@@ -143,7 +143,21 @@ impl Rollout {
             let pods = seen.legs.get(id).filter(|s| s.reach.answers())?.new.pods.as_ref()?;
             (pods.want > 0).then(|| format!("new pods in {id} were scaled to {} by somebody", pods.want))
         });
-        again.map_or(Mood::Back, |cause| Mood::Held { cause, key: Some('r') })
+        if let Some(cause) = again {
+            return Mood::Held { cause, key: Some('r') };
+        }
+        let closing = self.close_at().is_some_and(|at| at <= now);
+        let left = self.plan.legs.iter().filter(|l| closing && l.beside.is_some()).find_map(|l| {
+            let (state, seen) = (self.state.legs.get(&l.id)?, seen.legs.get(&l.id)?);
+            match (state.home, seen.beside) {
+                (Some(Side::Old), _) if !seen.is_home(Side::Old) => {
+                    Some(format!("{} takes {} again in {}", l.workload.name, l.old_version, l.id))
+                }
+                (_, Some(_)) if state.new_pods == Some(0) => Some(format!("the second Deployment in {} goes", l.id)),
+                _ => None,
+            }
+        });
+        left.map_or(Mood::Back, |cause| Mood::Waits { cause })
     }
 
     /// A leg that was back and whose new side has traffic again.

@@ -1,5 +1,6 @@
 //! Plans for tests of the engine, compiled by the same code as everybody's.
 
+use flightdeck::fleet::Division;
 use flightdeck::strategy::{Document, Plan, PlanLeg, Route, Sources, compile};
 use flightdeck::units::{LegId, Namespace, Region, Revision, Service, Span, Time, Version, WorkloadId, yaml};
 use std::sync::Arc;
@@ -12,6 +13,8 @@ pub struct Leg {
     pub route: Route,
     /// Requests per second at launch.
     pub load: Option<f64>,
+    /// A second workload may stand beside it.
+    pub beside: Option<Division>,
     /// No older version is there.
     pub fresh: bool,
 }
@@ -42,7 +45,7 @@ fn seed(leg: &Leg) -> PlanLeg {
         container: "app".into(),
         image: "shop/order:v42".into(),
         route: leg.route,
-        beside: None,
+        beside: leg.beside,
         touches: Vec::new(),
         base: leg.base,
         load: leg.load,

@@ -134,6 +134,7 @@ fn wishes(table: &Table) -> ByLeg<Vec<String>> {
             (Want::Weight { new }, _) => {
                 format!("{} {new}", if wish.way == Way::Back { "back" } else { "forward" })
             }
+            (Want::Home { forward }, _) => format!("home {}", if *forward { "new" } else { "old" }),
             (Want::Replicas { pods }, Aspect::OldReplicas) => format!("old {pods}"),
             (Want::Replicas { pods }, _) => format!("new {pods}"),
             (Want::Roll { forward, share, surge, unavailable, paused }, _) => {

@@ -7,8 +7,11 @@
 use super::plans::{self, Leg};
 use super::print;
 use flightdeck::analysis::{Look, Verdict};
-use flightdeck::fleet::{Aspect, Automation, Counts, Flight, LegSeen, Observed, Pods, Reach, RevisionSeen, SideSeen, Stuck, Way, Workload};
-use flightdeck::rollout::{Ask, Event, Input, Rollout, Verb, Want, watch};
+use flightdeck::fleet::{
+    Aspect, Automation, BesideSeen, Counts, Division, Flight, LegSeen, Observed, Pods, Reach, RevisionSeen, Side, SideSeen, Stuck, Way,
+    Workload,
+};
+use flightdeck::rollout::{Ask, Event, Input, Rollout, Verb, Want, Wish, watch};
 use flightdeck::strategy::Route;
 use flightdeck::units::{LegId, Percent, Person, Revision, RolloutId, Service, Span, Term, Time, Version};
 use std::collections::BTreeMap;
@@ -150,6 +153,7 @@ impl Table {
             seen.new = SideSeen { revision: Some("v42".into()), pods: Some(Pods::default()), ..SideSeen::default() };
             seen.template = Some("v41".into());
             seen.complete = true;
+            seen.home = leg.beside.map(|_| Side::Old);
             self.seen.legs.insert(LegId::new(&leg.name), seen);
         }
         let (engine, first) = Rollout::launch(RolloutId::new("order-1"), plan, self.now, Person::new("mara"), None, Term(6));
@@ -241,6 +245,13 @@ impl Table {
             "load" => seen.load = value.parse().ok(),
             "before" => seen.rate_before = value.parse().ok(),
             "template" => seen.template = Some(Revision::new(value)),
+            "home" => {
+                seen.home = match value {
+                    "old" => Some(Side::Old),
+                    "new" => Some(Side::New),
+                    _ => None,
+                };
+            }
             "complete" => seen.complete = value == "yes",
             "paused" => seen.paused = value == "yes",
             "says" => seen.says = Some(value.into()),
@@ -301,7 +312,11 @@ impl Table {
             if !seen.reach.answers() {
                 continue;
             }
+            if engine.plan().leg(&leg).is_some_and(|l| l.beside.is_some()) {
+                obey_beside(seen, &wish, base);
+            }
             match (wish.want, wish.key.aspect) {
+                (Want::Home { .. }, _) => {}
                 (Want::Weight { new }, _) => {
                     seen.want = Some(new);
                     seen.flight = Some(Flight { rollout: mine, term: wish.term, way: wish.way, to: "v42".into() });
@@ -438,12 +453,42 @@ fn count(seen: &mut LegSeen, now: Time, text: &str) {
 }
 
 /// `us-east-1:18`, `us-east-1:18/pods`, `us-east-1:18@100` with 100 requests a second, `us-east-1:18/fresh` without an older version.
+/// What a wish does to two workloads: a version is where it is, else in the one that has no traffic.
+fn obey_beside(seen: &mut LegSeen, wish: &Wish, base: u32) {
+    let side = if wish.key.aspect == Aspect::OldReplicas { Side::Old } else { Side::New };
+    match wish.want {
+        Want::Weight { new } => {
+            if let Some(beside) = &mut seen.beside {
+                beside.share = Some(if beside.side == Some(Side::New) { new } else { new.rest() });
+            }
+        }
+        Want::Replicas { pods: 0 } => seen.beside = None,
+        Want::Replicas { .. } if seen.home != Some(side) => {
+            seen.beside.get_or_insert(BesideSeen { side: Some(side), share: Some(Percent::ZERO) }).side = Some(side);
+        }
+        Want::Home { forward } => {
+            let (all, none) = (Some(pods(base, base, base)), Some(Pods::default()));
+            seen.home = Some(if forward { Side::New } else { Side::Old });
+            (seen.new.pods, seen.old.pods) = if forward { (all, none) } else { (none, all) };
+            if let Some(beside) = &mut seen.beside {
+                beside.share = Some(Percent::ZERO);
+            }
+        }
+        Want::Replicas { .. } | Want::Roll { .. } => {}
+    }
+}
+
 fn leg_of(word: &str) -> Leg {
     let (name, rest) = word.split_once(':').expect("name:pods");
     let (rest, kind) = rest.split_once('/').unwrap_or((rest, ""));
     let (base, load) = rest.split_once('@').map_or((rest, None), |(b, l)| (b, l.parse().ok()));
     let route = if kind == "pods" { Route::Pods } else { Route::Weights };
-    Leg { name: name.into(), base: base.parse().unwrap(), route, load, fresh: kind == "fresh" }
+    let beside = match kind {
+        "beside" => Some(Division::Weights),
+        "switch" => Some(Division::Switch),
+        _ => None,
+    };
+    Leg { name: name.into(), base: base.parse().unwrap(), route, load, beside, fresh: kind == "fresh" }
 }
 
 fn span_of(text: &str) -> Span {

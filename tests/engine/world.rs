@@ -1,7 +1,8 @@
 //! A tiny model of what is out there, for the properties of the engine: pods that start late, die and are scaled by others,
 //! splits and fences that writes change when they land, regions that fall silent. It knows no engine.
 
-use flightdeck::fleet::{Aspect, Counts, Flight, LegSeen, Observed, Pods, Reach, SideSeen, Stuck, Way};
+use super::beside::Beside;
+use flightdeck::fleet::{self, Aspect, Counts, Flight, LegSeen, Observed, Pods, Reach, SideSeen, Stuck, Way};
 use flightdeck::rollout::{Want, Wish};
 use flightdeck::strategy::{Plan, Route};
 use flightdeck::units::{LegId, Percent, Revision, RolloutId, Span, Term, Time};
@@ -45,6 +46,8 @@ pub struct Place {
     /// The new side's share, as the route says; by pods it follows from the pods.
     pub split: Percent,
     split_before: (Time, Percent),
+    /// A second workload may stand beside it.
+    pub beside: Option<Beside>,
     /// By pods: how many should have the new template, and whether it is held.
     pub goal: u32,
     pub paused: bool,
@@ -84,6 +87,7 @@ impl World {
             new: Side::default(),
             split: Percent::ZERO,
             split_before: (now, Percent::ZERO),
+            beside: leg.beside.map(Beside::new),
             goal: 0,
             paused: false,
             flight: None,
@@ -117,7 +121,8 @@ impl World {
         let times = self.places.values().flat_map(|p| {
             let pods = p.old.pods.iter().chain(&p.new.pods).flatten().copied();
             let writes = p.writes.iter().map(|(at, _)| *at);
-            pods.chain(writes).chain(p.rolls().then_some(self.now + Span::secs(1)))
+            let changes = p.beside.iter().filter_map(|b| b.next(self.now));
+            pods.chain(writes).chain(changes).chain(p.rolls().then_some(self.now + Span::secs(1)))
         });
         times.filter(|at| *at > self.now).min()
     }
@@ -163,6 +168,14 @@ impl Place {
         if traffic {
             self.flight = Some(Flight { rollout: mine.clone(), term: wish.term, way: wish.way, to: Revision::new("v42") });
         }
+        if self.beside.is_some() {
+            if !self.land_beside(wish, now) {
+                // The platform waits until it can be done.
+                self.writes.push((now + Span::secs(1), wish.clone()));
+            }
+            self.resplit(now);
+            return None;
+        }
         match wish.want {
             Want::Weight { new } => self.shift(new, now),
             Want::Replicas { pods } if wish.key.aspect == Aspect::OldReplicas => self.old.scale(pods, now, false),
@@ -181,8 +194,30 @@ impl Place {
         if self.route == Route::Pods {
             return;
         }
+        if let Some(beside) = &mut self.beside {
+            beside.shift(share);
+            return self.resplit(now);
+        }
         self.split_before = (now, self.split);
         self.split = share;
+    }
+
+    /// Where a second workload stands beside it, the split follows from who has which version.
+    fn resplit(&mut self, now: Time) {
+        if let Some(share) = self.beside.as_ref().map(Beside::share).filter(|share| *share != self.split) {
+            self.split_before = (now, self.split);
+            self.split = share;
+        }
+    }
+
+    pub fn want_of(&self, side: fleet::Side) -> u32 {
+        if side == fleet::Side::New { self.new.want } else { self.old.want }
+    }
+    pub fn ready_of(&self, side: fleet::Side, now: Time) -> u32 {
+        if side == fleet::Side::New { self.new.ready(now) } else { self.old.ready(now) }
+    }
+    pub fn scale_side(&mut self, side: fleet::Side, want: u32, now: Time) {
+        if side == fleet::Side::New { self.new.scale(want, now, self.stuck) } else { self.old.scale(want, now, false) }
     }
 
     /// By pods: whether the controller has something to do.
@@ -220,15 +255,21 @@ impl Place {
         };
         let side =
             |name, pods, part: f64| SideSeen { revision: Some(Revision::new(name)), pods: Some(pods), last: count(part), exists: true };
+        let (home, beside) = self.beside.as_ref().map_or((None, None), |b| b.seen(now));
         LegSeen {
             reach: Reach::Answers(now),
+            home,
+            beside,
             template: Some(Revision::new(if self.goal > 0 { "v42" } else { "v41" })),
             want: Some(share),
             seen: self.measured.then(|| Percent::from_share(got)),
             load: self.measured.then_some(100.0 * f64::from(self.base) * self.load),
             flight: self.flight.clone(),
             paused: self.paused,
-            complete: !self.rolls() && (self.goal == 0 || self.goal == self.base) && old.exist.min(new.exist) == 0,
+            complete: match self.beside {
+                Some(_) => home.is_some(),
+                None => !self.rolls() && (self.goal == 0 || self.goal == self.base) && old.exist.min(new.exist) == 0,
+            },
             stuck: (self.stuck && new.ready < new.exist).then(|| Stuck {
                 cause: "image pull denied".into(),
                 pods: 1,
@@ -256,7 +297,8 @@ impl Place {
 
     /// Somebody else scales a side.
     pub fn scaled(&mut self, new: bool, want: u32, now: Time) {
-        if self.route == Route::Weights {
+        let there = |b: &Beside| [Some(b.home), b.next].contains(&Some(if new { fleet::Side::New } else { fleet::Side::Old }));
+        if self.route == Route::Weights && self.beside.as_ref().is_none_or(there) {
             let stuck = self.stuck && new;
             if new { self.new.scale(want, now, stuck) } else { self.old.scale(want, now, false) }
         }
