@@ -97,7 +97,7 @@ impl Scene {
         if !around.known {
             undivided = Some("its Services may not be seen".into());
         }
-        scene.undivided = undivided.or_else(|| scene.in_the_way(d, around)).or_else(|| scene.denied(around.rights?));
+        scene.undivided = undivided.or_else(|| scene.in_the_way(d, around)).or_else(|| scene.denied(around.rights));
         scene
     }
 
@@ -124,7 +124,8 @@ impl Scene {
         self.routes.iter().find(unserved).map(|r| format!("no gateway serves HTTPRoute {}", r.name))
     }
 
-    fn denied(&self, rights: &Rights) -> Option<String> {
+    fn denied(&self, rights: Option<&Rights>) -> Option<String> {
+        let Some(rights) = rights else { return Some("what you may write there is not known yet".into()) };
         let traffic = if self.how == Division::Weights { &rights.routes } else { &rights.services };
         rights.both.as_ref().or(traffic.as_ref()).map(|words| format!("you may not {words}"))
     }
