@@ -40,10 +40,7 @@ pub fn watch(rows: &[&Workload], now: Time) -> Option<Rollout> {
             None => StrategyKind::Rolling,
         },
         to,
-        steps: vec![
-            step(StepKind::SetWeight, &ids, Some(Percent::ALL), takes, back),
-            step(StepKind::WaitReady, &ids, None, START, back),
-        ],
+        steps: vec![step(StepKind::SetWeight, &ids, Some(Percent::ALL), takes, back), step(StepKind::WaitReady, &ids, None, START, back)],
         legs,
         rules: rules(surge, unavailable),
         warnings: Vec::new(),

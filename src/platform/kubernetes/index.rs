@@ -163,7 +163,8 @@ impl Index {
     /// of another.
     pub(super) fn take_gone(&mut self) -> Vec<Deployment> {
         let gone = std::mem::take(&mut self.gone);
-        let is_row = |d: &Deployment| self.by_name(&d.namespace, &d.name).is_some_and(|d| self.home_of(d.uid).is_some_and(|h| h.uid == d.uid));
+        let is_row =
+            |d: &Deployment| self.by_name(&d.namespace, &d.name).is_some_and(|d| self.home_of(d.uid).is_some_and(|h| h.uid == d.uid));
         gone.into_iter().filter(|d| !is_row(d)).collect()
     }
     /// The Deployment in whose row one is: itself, or the one that it is the second of.

@@ -47,7 +47,10 @@ pub(super) enum Verdict {
 /// Whether a backend is a Service of the route's own namespace with this name.
 pub(super) fn names(backend: &Value, service: &str, namespace: &str) -> bool {
     let text = |key: &str, other: &str| backend[key].as_str().unwrap_or(other).to_owned();
-    text("kind", "Service") == "Service" && text("group", "").is_empty() && text("namespace", namespace) == namespace && backend["name"] == service
+    text("kind", "Service") == "Service"
+        && text("group", "").is_empty()
+        && text("namespace", namespace) == namespace
+        && backend["name"] == service
 }
 
 /// The weight of a backend; one that names none has 1.

@@ -271,8 +271,7 @@ pub(super) fn rolling(d: &Deployment) -> Option<(u32, u32)> {
 fn start_takes(groups: &[Group]) -> Option<Span> {
     groups.iter().find_map(|g| {
         let pods = g.sets.iter().flat_map(|s| &s.pods);
-        let mut took: Vec<Span> =
-            pods.filter(|(p, _)| p.restarts == 0).filter_map(|(p, _)| Some(p.ready_at?.since(p.created))).collect();
+        let mut took: Vec<Span> = pods.filter(|(p, _)| p.restarts == 0).filter_map(|(p, _)| Some(p.ready_at?.since(p.created))).collect();
         took.sort_unstable();
         // The stamps are whole seconds.
         took.get(took.len() / 2).map(|t| (*t).max(Span::secs(1)))

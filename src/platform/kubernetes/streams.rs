@@ -122,7 +122,8 @@ pub(super) struct Streams {
 
 impl Streams {
     pub(super) fn start(client: &Client, scopes: &Scopes) -> Streams {
-        let mut streams = Streams { all: SelectAll::new(), pending: HashMap::new(), listed: scopes.0.iter().map(|(kind, _)| *kind).collect() };
+        let mut streams =
+            Streams { all: SelectAll::new(), pending: HashMap::new(), listed: scopes.0.iter().map(|(kind, _)| *kind).collect() };
         for (kind, namespaces) in &scopes.0 {
             for namespace in namespaces {
                 streams.pending.insert((*kind, namespace.clone()), Instant::now());

@@ -53,7 +53,8 @@ pub(super) fn take(stage: &Stage<'_>, side: Side) -> Next {
         labels::template(&mut template, &stage.sight.scene.keys, false);
         return stage.patch(Slot::Home, vec![json!({"op": "replace", "path": "/spec/template", "value": template})]);
     }
-    let Some((index, image)) = d.images.iter().enumerate().find(|(_, (c, _))| **c == *order.container).map(|(i, (_, image))| (i, image)) else {
+    let Some((index, image)) = d.images.iter().enumerate().find(|(_, (c, _))| **c == *order.container).map(|(i, (_, image))| (i, image))
+    else {
         return stage.moved(" while it was dark");
     };
     let container = format!("/spec/template/spec/containers/{index}");

@@ -43,9 +43,8 @@ fn best<'a>(keys: &[&'a str]) -> Option<&'a str> {
 
 /// The keys by which two Deployments differ, with the first one's values.
 pub(super) fn differ(first: &Deployment, second: &Deployment) -> Vec<(String, String)> {
-    let differs = |(key, value): (&String, &String)| {
-        (second.labels.get(key)? == &format!("{value}{NEXT}")).then(|| (key.clone(), value.clone()))
-    };
+    let differs =
+        |(key, value): (&String, &String)| (second.labels.get(key)? == &format!("{value}{NEXT}")).then(|| (key.clone(), value.clone()));
     first.labels.iter().filter_map(differs).collect()
 }
 

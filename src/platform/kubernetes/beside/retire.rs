@@ -30,7 +30,8 @@ pub(super) fn next(stage: &Stage<'_>) -> Next {
     }
     let Some(whole) = stage.whole else { return Next::Read };
     if let Some(former) = note(&whole.home_scaler, LEAST) {
-        let mut ops = vec![json!({"op": "test", "path": "/metadata/resourceVersion", "value": whole.home_scaler["metadata"]["resourceVersion"]})];
+        let mut ops =
+            vec![json!({"op": "test", "path": "/metadata/resourceVersion", "value": whole.home_scaler["metadata"]["resourceVersion"]})];
         ops.push(json!({"op": "remove", "path": format!("/metadata/annotations/{}", super::super::fence::escaped(LEAST))}));
         if let Ok(least) = former.parse::<u32>() {
             ops.push(json!({"op": "replace", "path": "/spec/minReplicas", "value": least}));

@@ -212,7 +212,9 @@ pub(super) fn restore(stage: &Stage<'_>) -> Option<Next> {
         }
         ops.extend(fence::notes(route.annotated, notes));
         for s in &scene.services {
-            for (i, rule) in route.rules_of(&s.name).filter(|(_, rule)| rule.iter().any(|b| names(b, &second_name(&s.name), &route.namespace))) {
+            for (i, rule) in
+                route.rules_of(&s.name).filter(|(_, rule)| rule.iter().any(|b| names(b, &second_name(&s.name), &route.namespace)))
+            {
                 let path = format!("/spec/rules/{i}/backendRefs");
                 let wrote = owners.iter().flatten().find(|(at, _)| *at == i).map(|(_, wrote)| wrote.as_slice());
                 ops.push(json!({"op": "test", "path": path, "value": rule}));
@@ -239,7 +241,11 @@ fn undivided(rule: &[Value], s: &Service, route: &Route, wrote: Option<&[Value]>
     match wrote.filter(same) {
         Some(wrote) => wrote.to_vec(),
         None => {
-            let sum: u64 = rule.iter().filter(|b| names(b, &s.name, &route.namespace) || names(b, &second_name(&s.name), &route.namespace)).map(weight).sum();
+            let sum: u64 = rule
+                .iter()
+                .filter(|b| names(b, &s.name, &route.namespace) || names(b, &second_name(&s.name), &route.namespace))
+                .map(weight)
+                .sum();
             for own in left.iter_mut().filter(|b| names(b, &s.name, &route.namespace)) {
                 own["weight"] = json!(sum);
             }
