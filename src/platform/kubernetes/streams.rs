@@ -43,7 +43,7 @@ pub(super) struct Told {
 /// What was told. An object comes with whether it is there or gone.
 pub(super) enum What {
     Began,
-    Deployment(Seen<Deployment>, bool),
+    Deployment(Box<Seen<Deployment>>, bool),
     Set(Seen<Set>, bool),
     Pod(Seen<Pod>, bool),
     Slice(Seen<Slice>, bool),
@@ -128,7 +128,7 @@ impl Streams {
             for namespace in namespaces {
                 streams.pending.insert((*kind, namespace.clone()), Instant::now());
                 streams.all.push(match kind {
-                    Watched::Deployments => told(*kind, client, namespace, What::Deployment),
+                    Watched::Deployments => told(*kind, client, namespace, |seen, there| What::Deployment(Box::new(seen), there)),
                     Watched::Sets => told(*kind, client, namespace, What::Set),
                     Watched::Pods => told(*kind, client, namespace, What::Pod),
                     Watched::Slices => told(*kind, client, namespace, What::Slice),

@@ -235,7 +235,7 @@ impl Watcher {
                 Watched::Services => self.index.begin::<Service>(namespace),
                 Watched::Routes => self.index.begin::<Route>(namespace),
             },
-            What::Deployment(seen, there) => self.apply(seen, there),
+            What::Deployment(seen, there) => self.apply(*seen, there),
             What::Set(seen, there) => self.apply(seen, there),
             What::Pod(seen, there) => self.apply(seen, there),
             What::Slice(seen, there) => self.apply(seen, there),

@@ -58,7 +58,7 @@ pub(in super::super) async fn drive(
                 // What was read before may not hold any more.
                 whole = None;
             }
-            Next::Refuse(trouble, fenced_by) => return Err((trouble, fenced_by)),
+            Next::Refuse(why) => return Err(*why),
             Next::Read => {
                 if whole.is_some() {
                     changed(&mut seen, Some(PAUSE)).await;

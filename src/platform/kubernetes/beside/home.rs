@@ -2,9 +2,8 @@
 //!
 //! The new one is only its image changed, so that nothing else that its owner changed meanwhile is lost.
 
-use super::super::fence::refusal;
 use super::replicas::scale_home;
-use super::{Next, Slot, Stage, labels, traffic};
+use super::{Next, Slot, Stage, labels, refuse, traffic};
 use crate::fleet::{Side, Way};
 use crate::units::Percent;
 use serde_json::{Value, json};
@@ -15,7 +14,7 @@ pub(super) fn next(stage: &Stage<'_>, side: Side) -> Next {
     if at_home != Some(side) {
         if stage.second().is_none() {
             let cause = format!("the second Deployment of {} is gone", stage.home().name);
-            return Next::Refuse(refusal(stage.order, &cause, "roll back, or launch anew"), None);
+            return refuse(stage.order, &cause, "roll back, or launch anew");
         }
         if at_home.is_none() && stage.order.wish.way == Way::Forward {
             return stage.moved(" while it was dark");

@@ -61,7 +61,7 @@ enum Next {
     /// One write.
     Write(Box<Write>),
     /// Nothing, for this reason; the fence where it says that somebody else drives.
-    Refuse(Trouble, Option<Flight>),
+    Refuse(Box<(Trouble, Option<Flight>)>),
 }
 
 /// One write.
@@ -95,7 +95,7 @@ enum Slot {
 fn next(stage: &Stage<'_>) -> Next {
     let flight = stage.sight.row.flight.as_ref();
     if let Some((trouble, flight)) = flight.and_then(|f| Some((fenced(stage.order, f)?, f))) {
-        return Next::Refuse(trouble, Some(flight.clone()));
+        return Next::Refuse(Box::new((trouble, Some(flight.clone()))));
     }
     let side = if stage.order.wish.key.aspect == Aspect::OldReplicas { Side::Old } else { Side::New };
     match stage.order.wish.want {
@@ -103,7 +103,7 @@ fn next(stage: &Stage<'_>) -> Next {
         Want::Replicas { pods: 0 } => retire::next(stage),
         Want::Replicas { pods } => replicas::next(stage, side, pods),
         Want::Home { forward } => home::next(stage, if forward { Side::New } else { Side::Old }),
-        Want::Roll { .. } => Next::Refuse(refusal(stage.order, "it has a second Deployment beside it", "finish that rollout first"), None),
+        Want::Roll { .. } => refuse(stage.order, "it has a second Deployment beside it", "finish that rollout first"),
     }
 }
 
@@ -161,7 +161,7 @@ impl<'a> Stage<'a> {
         let by = d.changed_by.as_ref().map_or("somebody else", |(who, _)| who);
         let image = d.images.iter().find(|(c, _)| **c == *order.container).map_or("gone", |(_, image)| image);
         let cause = format!("{} was changed by {by}{when}: {} is {image}", d.name, order.container);
-        Next::Refuse(refusal(order, &cause, "look at it, then launch anew or roll back"), None)
+        refuse(order, &cause, "look at it, then launch anew or roll back")
     }
     /// A patch of one of the two Deployments, made from the generation that was read.
     fn patch(&self, slot: Slot, mut ops: Vec<Value>) -> Next {
@@ -172,6 +172,10 @@ impl<'a> Stage<'a> {
         ops.extend(fence::notes(d.annotated, note));
         write(around::APPS, "deployments", &d.name, Body::Patch(ops))
     }
+}
+
+fn refuse(order: &Order, cause: &str, remedy: &str) -> Next {
+    Next::Refuse(Box::new((refusal(order, cause, remedy), None)))
 }
 
 fn write(api: &'static str, plural: &'static str, name: &str, body: Body) -> Next {

@@ -2,10 +2,10 @@
 //!
 //! Pods are only added. Where an autoscaler owns a number, its least is raised and the former one noted.
 
-use super::super::fence::{escaped, refusal};
+use super::super::fence::escaped;
 use super::around::{APPS, SCALING};
 use super::second::{self, note};
-use super::{Body, Next, Slot, Stage, home, labels, write};
+use super::{Body, Next, Slot, Stage, home, labels, refuse, write};
 use crate::fleet::{Side, Way};
 use crate::units::Percent;
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ fn raise(scaler: &Value, pods: u32) -> Option<Next> {
 /// The second Deployment, and what it needs to serve.
 fn create(stage: &Stage<'_>, side: Side, pods: u32) -> Next {
     if let Some(why) = &stage.sight.scene.undivided {
-        return Next::Refuse(refusal(stage.order, why, "choose rolling"), None);
+        return refuse(stage.order, why, "choose rolling");
     }
     let Some(whole) = stage.whole else { return Next::Read };
     if whole.home.is_null() || whole.object.is_null() {
@@ -128,7 +128,7 @@ fn template(stage: &Stage<'_>, side: Side) -> Result<Value, Next> {
                 Some(container) => container["image"] = json!(stage.order.image),
                 None => {
                     let cause = format!("there is no container {}", stage.order.container);
-                    return Err(Next::Refuse(refusal(stage.order, &cause, "name one of its containers"), None));
+                    return Err(refuse(stage.order, &cause, "name one of its containers"));
                 }
             }
             template

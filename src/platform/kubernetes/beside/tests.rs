@@ -247,7 +247,7 @@ fn print(next: &Next) -> String {
         Next::Wait(Some(at)) => return format!("wait {} s", at.since(Time(NOW)).0 / 1000),
         Next::Read => return "read".into(),
         Next::Fetch => return "fetch".into(),
-        Next::Refuse(trouble, flight) => return format!("refused: {}{}", trouble.cause, if flight.is_some() { " (fenced)" } else { "" }),
+        Next::Refuse(why) => return format!("refused: {}{}", why.0.cause, if why.1.is_some() { " (fenced)" } else { "" }),
         Next::Write(write) => write,
     };
     let ops = match &write.body {
@@ -553,7 +553,7 @@ fn a_template_is_adopted_in_the_dark_and_then_the_traffic_comes_home() {
     middle.set("order", "v42", "aaa", 1, 1, 0);
     assert_eq!(middle.said(&home(true)), "wait");
     let returns = dark().adopted().said(&home(true));
-    assert!(returns.starts_with(&format!("httproutes/web\ntest @flight ")) && returns.contains("backendRefs/0/weight 100"), "{returns}");
+    assert!(returns.starts_with("httproutes/web\ntest @flight ") && returns.contains("backendRefs/0/weight 100"), "{returns}");
     assert!(returns.contains(READ) || returns.contains("test @flight"), "{returns}");
     assert_eq!(Cluster::routed().beside("v43").weighing(0).adopted().said(&home(true)), "met");
     // Both run the version that gets all.

@@ -3,13 +3,13 @@
 //! A forward write tests the fence as it was read, and the first one on a route sets it up; a write back takes the fence without a test.
 //! What others wrote into a rule stays: ours is a part of what the rule gave our Service.
 
-use super::super::fence::{self, escaped, is_ours, refusal};
+use super::super::fence::{self, escaped, is_ours};
 use super::super::route::{Route, Verdict, names, weight};
 use super::super::service::{SPLIT_OF, Service};
 use super::around::{CORE, GATEWAY};
 use super::labels::NEXT;
 use super::scene::{is_named, keep, kept, on_next, second_name};
-use super::{Body, Next, Slot, Stage, Write};
+use super::{Body, Next, Slot, Stage, Write, refuse};
 use crate::fleet::{Division, Side, Way};
 use crate::units::Percent;
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ pub(super) fn give(stage: &Stage<'_>, share: Percent) -> Next {
     match scene.how {
         Division::Switch if share != Percent::ZERO && share != Percent::ALL => {
             let cause = format!("{share} of the traffic: a selector sends all or nothing");
-            Next::Refuse(refusal(stage.order, &cause, "choose blue-green, or put an HTTPRoute before it"), None)
+            refuse(stage.order, &cause, "choose blue-green, or put an HTTPRoute before it")
         }
         Division::Switch => {
             let one = |s: &Service| switch(stage, s, share == Percent::ALL);
@@ -115,7 +115,7 @@ fn weigh(stage: &Stage<'_>, route: &Route, share: Percent) -> Option<Next> {
         match &route.verdict {
             Verdict::Refused(words) => {
                 let cause = format!("the gateway did not accept it: {words}");
-                return Some(Next::Refuse(refusal(stage.order, &cause, "look at the HTTPRoute"), None));
+                return Some(refuse(stage.order, &cause, "look at the HTTPRoute"));
             }
             Verdict::Unseen | Verdict::Unserved => return Some(Next::Wait(None)),
             Verdict::Accepted => {}
@@ -180,7 +180,7 @@ fn weights(rule: usize, backends: &[Value], s: &Service, route: &Route, share: P
     // Alone in its rule any two numbers will do; whole percent are what people read.
     let whole = backends.len() == 2;
     let total = match whole {
-        true if share.hundredths() % 100 == 0 => 100,
+        true if share.hundredths().is_multiple_of(100) => 100,
         true => 10_000,
         false => sum,
     };
