@@ -5,6 +5,9 @@
 
 use super::super::connection::{LIMIT, Line, code, now, trouble};
 use super::super::fence::{self, FLIGHT, fenced};
+use super::super::objects::Row;
+use super::super::route::Route;
+use super::super::service::Service;
 use super::super::sights::{Sight, Sights, Template};
 use super::super::templates;
 use super::around::{self, Whole};
@@ -12,7 +15,7 @@ use super::second::note;
 use super::{Body, Next, Stage, Write, next};
 use crate::fleet::{Fact, Flight};
 use crate::platform::Order;
-use crate::units::{Kind, Place, Span, Trouble};
+use crate::units::{Kind, Place, Span, Trouble, WorkloadId};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::Request;
 use std::collections::BTreeSet;
@@ -70,6 +73,10 @@ pub(in super::super) async fn drive(
                 sights.prepare(id, &order.old, fetched);
                 template = sights.template(id, &order.old);
             }
+            Next::Write(write) if write.dark && !stands(line, id, &sight).await.map_err(|t| (t, None))? => {
+                whole = None;
+                changed(&mut seen, Some(PAUSE)).await;
+            }
             Next::Write(write) => {
                 whole = None;
                 match send(line, facts, order, writing, &write).await {
@@ -93,6 +100,23 @@ pub(in super::super) async fn drive(
             }
         }
     }
+}
+
+/// Whether the traffic is divided as it was seen, and by the same hand: the watch may not have told yet what was just written.
+async fn stands(line: &Line, id: &WorkloadId, sight: &Sight) -> Result<bool, Trouble> {
+    let namespace = id.namespace.as_str();
+    let mut scene = sight.scene.clone();
+    for s in &mut scene.services {
+        let now = around::get(line, around::CORE, "services", namespace, s.name.to_string()).await?;
+        let Ok(Some(now)) = Service::read(&now.to_string()) else { return Ok(false) };
+        *s = now;
+    }
+    for r in &mut scene.routes {
+        let now = around::get(line, around::GATEWAY, "httproutes", namespace, r.name.to_string()).await?;
+        let Ok(Some(now)) = Route::read(&now.to_string()) else { return Ok(false) };
+        *r = now;
+    }
+    Ok(scene.stands() == sight.scene.stands() && scene.flight() == sight.scene.flight())
 }
 
 /// Waits for a newer sight, or so long.

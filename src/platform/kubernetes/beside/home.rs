@@ -50,19 +50,21 @@ pub(super) fn take(stage: &Stage<'_>, side: Side) -> Next {
         let Some(template) = stage.template else { return Next::Fetch };
         let mut template: Value = template.template.clone();
         labels::template(&mut template, &stage.sight.scene.keys, false);
-        return stage.patch(Slot::Home, vec![json!({"op": "replace", "path": "/spec/template", "value": template})]);
+        return stage.patch(Slot::Home, vec![json!({"op": "replace", "path": "/spec/template", "value": template})]).dark();
     }
     let Some((index, image)) = d.images.iter().enumerate().find(|(_, (c, _))| **c == *order.container).map(|(i, (_, image))| (i, image))
     else {
         return stage.moved(" while it was dark");
     };
     let container = format!("/spec/template/spec/containers/{index}");
-    stage.patch(
-        Slot::Home,
-        vec![
-            json!({"op": "test", "path": format!("{container}/name"), "value": order.container}),
-            json!({"op": "test", "path": format!("{container}/image"), "value": &**image}),
-            json!({"op": "replace", "path": format!("{container}/image"), "value": order.image}),
-        ],
-    )
+    stage
+        .patch(
+            Slot::Home,
+            vec![
+                json!({"op": "test", "path": format!("{container}/name"), "value": order.container}),
+                json!({"op": "test", "path": format!("{container}/image"), "value": &**image}),
+                json!({"op": "replace", "path": format!("{container}/image"), "value": order.image}),
+            ],
+        )
+        .dark()
 }

@@ -2,8 +2,8 @@
 //!
 //! Each wish is a pure function from what is seen to the one write that leads on, so that anybody can go on from any state, and every
 //! state serves users with nobody driving. The engine speaks of sides (old, new); here they are mapped to slots (the first
-//! Deployment, the second). Known weakness: a fence stands on what divides the traffic, so writes to Deployments are only tested against
-//! the generation that was read.
+//! Deployment, the second). Known weakness: the fence stands on what divides the traffic, so a write to pods that have none can only read
+//! it once more before; what moves in the milliseconds between is not seen.
 
 mod around;
 mod drive;
@@ -73,6 +73,18 @@ struct Write {
     body: Body,
     /// It gives the object the state that the wish wants of it.
     last: bool,
+    /// It changes pods that have no traffic: the split is read once more before it leaves.
+    dark: bool,
+}
+
+impl Next {
+    /// A write that changes pods that have no traffic.
+    fn dark(mut self) -> Next {
+        if let Next::Write(write) = &mut self {
+            write.dark = true;
+        }
+        self
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -179,7 +191,7 @@ fn refuse(order: &Order, cause: &str, remedy: &str) -> Next {
 }
 
 fn write(api: &'static str, plural: &'static str, name: &str, body: Body) -> Next {
-    Next::Write(Box::new(Write { api, plural, name: name.to_owned(), body, last: false }))
+    Next::Write(Box::new(Write { api, plural, name: name.to_owned(), body, last: false, dark: false }))
 }
 
 #[cfg(test)]

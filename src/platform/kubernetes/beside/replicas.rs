@@ -28,7 +28,7 @@ pub(super) fn next(stage: &Stage<'_>, side: Side, pods: u32) -> Next {
     }
     if stage.share() > Percent::ZERO {
         // The second one serves: what has no traffic is at home.
-        return home::take(stage, side);
+        return if stage.share() == Percent::ALL { home::take(stage, side) } else { stage.moved("") };
     }
     if let Err(wait) = stage.drained() {
         return wait;
@@ -40,7 +40,7 @@ pub(super) fn next(stage: &Stage<'_>, side: Side, pods: u32) -> Next {
     if d.replicas < pods {
         ops.push(json!({"op": "replace", "path": "/spec/replicas", "value": pods}));
     }
-    stage.patch(Slot::Next, ops)
+    stage.patch(Slot::Next, ops).dark()
 }
 
 /// The first Deployment gets more pods.

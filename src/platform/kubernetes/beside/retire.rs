@@ -40,7 +40,7 @@ pub(super) fn next(stage: &Stage<'_>) -> Next {
         return write(SCALING, "horizontalpodautoscalers", name, Body::Patch(ops));
     }
     match (&whole.next["metadata"]["name"], &whole.next["metadata"]["uid"]) {
-        (Value::String(name), Value::String(uid)) => write(APPS, "deployments", name, Body::Delete(uid.clone())),
+        (Value::String(name), Value::String(uid)) => write(APPS, "deployments", name, Body::Delete(uid.clone())).dark(),
         _ => Next::Wait(None),
     }
 }

@@ -584,6 +584,18 @@ fn a_way_back_puts_the_old_template_where_there_is_no_traffic() {
 }
 
 #[test]
+fn what_an_owner_puts_beside_a_canary_is_no_hindrance_to_get_off_the_new_version() {
+    let v44 = json!({"spec": {"template": {"spec": {"containers": [{"name": "app", "image": "shop/order:v44"}]}}}});
+    let mut c = Cluster::routed().beside("v43").weighing(30).with("Deployment order", v44);
+    c.set("order", "v44", "ddd", 2, 2, 300);
+    c.set("order", "v42", "aaa", 1, 0, 0);
+    assert!(c.said(&traffic(0, Way::Back)).contains("backendRefs/1/weight 0"));
+    let moved = "refused: order was changed by somebody else: app is shop/order:v44";
+    assert_eq!(c.said(&old_pods(2, Way::Back)), moved);
+    assert_eq!(c.said(&traffic(50, Way::Forward)), moved);
+}
+
+#[test]
 fn the_second_one_goes_when_nobody_is_sent_to_it() {
     let order = old_pods(0, Way::Forward);
     let c = || Cluster::routed().beside("v43").adopted();

@@ -41,6 +41,8 @@ fn wanted(stage: &Stage<'_>, new: Percent) -> Result<Percent, Next> {
         (Some(Side::New), _) if new == Percent::ALL => Percent::ZERO,
         (None, Some(Side::New)) if new == Percent::ALL => Percent::ALL,
         (None, Some(Side::Old)) if new == Percent::ZERO => Percent::ALL,
+        // What its owner put there meanwhile is not the new version either.
+        (None, _) if new == Percent::ZERO && stage.order.wish.way == Way::Back => Percent::ZERO,
         (None, Some(_)) if stage.order.wish.way == Way::Forward => return Err(stage.moved("")),
         _ => return Err(Next::Wait(None)),
     };
@@ -98,7 +100,14 @@ fn switch(stage: &Stage<'_>, s: &Service, to_next: bool) -> Option<Next> {
         ops.push(json!({"op": "test", "path": path, "value": if to_next { value } else { &second }}));
         ops.push(json!({"op": "replace", "path": path, "value": if to_next { &second } else { value }}));
     }
-    Some(Next::Write(Box::new(Write { api: CORE, plural: "services", name: s.name.to_string(), body: Body::Patch(ops), last: true })))
+    Some(Next::Write(Box::new(Write {
+        api: CORE,
+        plural: "services",
+        name: s.name.to_string(),
+        body: Body::Patch(ops),
+        last: true,
+        dark: false,
+    })))
 }
 
 fn weigh(stage: &Stage<'_>, route: &Route, share: Percent) -> Option<Next> {
@@ -147,6 +156,7 @@ fn weigh(stage: &Stage<'_>, route: &Route, share: Percent) -> Option<Next> {
         name: route.name.to_string(),
         body: Body::Patch(ops),
         last: !needs,
+        dark: false,
     })))
 }
 
@@ -221,14 +231,14 @@ pub(super) fn restore(stage: &Stage<'_>) -> Option<Next> {
                 ops.push(json!({"op": "replace", "path": path, "value": undivided(rule, s, route, wrote)}));
             }
         }
-        Some(Write { api: GATEWAY, plural: "httproutes", name: route.name.to_string(), body: Body::Patch(ops), last: true })
+        Some(Write { api: GATEWAY, plural: "httproutes", name: route.name.to_string(), body: Body::Patch(ops), last: true, dark: false })
     });
     let by_service = || {
         scene.services.iter().find(|s| s.split_of.is_some()).map(|s| {
             let mut ops = begun(stage, s.annotated, s.flight.as_deref());
             let note = (fence::FLIGHT, Some(fence::text(stage.order, s.flight.as_deref())));
             ops.extend(fence::notes(s.annotated, vec![note, (SPLIT_OF, None)]));
-            Write { api: CORE, plural: "services", name: s.name.to_string(), body: Body::Patch(ops), last: true }
+            Write { api: CORE, plural: "services", name: s.name.to_string(), body: Body::Patch(ops), last: true, dark: false }
         })
     };
     by_route.or_else(by_service).map(|w| Next::Write(Box::new(w)))
