@@ -53,11 +53,13 @@ tables! {
     a_region_is_lost_and_comes_back: "lost_region.txt",
     writes_fail: "failures.txt",
     the_fence_says_who_drives: "fence.txt",
+    what_others_did_is_written_over_or_held: "others.txt",
     pod_by_pod: "by_pods.txt",
     blue_green_switches_once: "blue_green.txt",
     wave_by_wave: "waves.txt",
     gates_stand_before_steps: "gates.txt",
     updates_of_others: "watched.txt",
+    what_cannot_be_read_whole_goes_back_only: "read_only.txt",
     a_second_workload_beside_the_first: "beside.txt",
 }
 

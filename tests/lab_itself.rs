@@ -20,7 +20,11 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Api;
-use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Request, WatchEvent, WatchParams};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, GetParams, ListParams, Patch, PatchParams, PostParams, Request, WatchEvent, WatchParams,
+};
+use kube::config::Kubeconfig;
+use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
 
 #[test]
@@ -259,6 +263,38 @@ fn requests_with_a_header_go_where_the_route_sends_them_and_pods_count_them() {
 }
 
 #[test]
+fn a_gateway_that_cannot_mirror_says_so_and_a_route_that_asks_for_it_serves_nobody() {
+    in_lab_with(&[GATEWAY], "mirror", async |bed| {
+        pair(&bed, "shop/order:v42", "shop/order:v43").await;
+        bed.route("order", &[("order", 1)]).await;
+        served(&bed, "order").await;
+        let resource = |kind| ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", kind));
+        let classes: Api<DynamicObject> = Api::all_with(bed.client.clone(), &resource("GatewayClass"));
+        let class = classes.get("traefik").await.unwrap();
+        let features = class.data["status"]["supportedFeatures"].to_string();
+        assert!(features.contains("HTTPRouteMethodMatching") && !features.contains("HTTPRouteRequestMirror"), "{features}");
+        let filter = json!([{"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "order-next", "port": 80}}}]);
+        let routes: Api<DynamicObject> = Api::namespaced_with(bed.client.clone(), &bed.namespace, &resource("HTTPRoute"));
+        let add =
+            Patch::Json::<()>(serde_json::from_value(json!([{"op": "add", "path": "/spec/rules/0/filters", "value": filter}])).unwrap());
+        routes.patch("order", &PatchParams::default(), &add).await.unwrap();
+        let (url, host) = (format!("http://{}/", bed.gateway()), format!("Host: {}", bed.host("order")));
+        let code = bed.until("the gateway refuses", async || Some(curl(&["--header", &host, &url])).filter(|code| code != "200")).await;
+        assert_eq!(code, "500");
+        let conditions = bed
+            .until("a status of the new route", async || {
+                let route = routes.get("order").await.unwrap();
+                let conditions = route.data["status"]["parents"][0]["conditions"].as_array().cloned().unwrap_or_default();
+                let is_new = |condition: &Value| condition["observedGeneration"].as_i64() == route.metadata.generation;
+                conditions.iter().all(is_new).then_some(conditions)
+            })
+            .await;
+        let is_fine = conditions.iter().all(|condition| condition["status"] == "True");
+        assert!(is_fine, "the route's own status does not say it: {}", json!(conditions));
+    });
+}
+
+#[test]
 fn traefik_counts_the_requests_of_each_backend() {
     in_lab_with(&[GATEWAY], "backends", async |bed| {
         pair(&bed, "shop/order:v42", "shop/order:v43").await;
@@ -405,6 +441,10 @@ fn each_fault_is_what_a_client_sees() {
             faults.next("PATCH ", fault);
             assert_eq!(code(&set("2").await.unwrap_err()), Some(status), "{fault:?}");
         }
+        let url = Kubeconfig::read_from(faults.kubeconfig()).unwrap().clusters.remove(0).cluster.unwrap().server.unwrap();
+        faults.next("GET /readyz", Fault::TooMany);
+        assert_eq!(curl(&[&format!("{url}/readyz"), "--write-out", "%{http_code} %header{retry-after}"]), "429 1");
+
         faults.next("PATCH ", Fault::Reset);
         assert_eq!(code(&set("2").await.unwrap_err()), None);
         assert!(is("1").await, "nothing that was refused was done");
@@ -448,7 +488,8 @@ fn each_fault_is_what_a_client_sees() {
         };
         assert_eq!((n(&stale), n(&maps.list(&ListParams::default()).await.unwrap())), ("2".to_owned(), "3".to_owned()));
         let kinds: Vec<_> = faults.seen().iter().map(|seen| seen.method.clone()).collect();
-        assert_eq!(kinds, ["PATCH", "PATCH", "PATCH", "PATCH", "PATCH", "PATCH", "PATCH", "PATCH", "POST", "GET", "GET", "GET"]);
+        let wanted = ["PATCH"; 5].into_iter().chain(["GET"]).chain(["PATCH"; 3]).chain(["POST", "GET", "GET", "GET"]);
+        assert_eq!(kinds, wanted.collect::<Vec<_>>());
     });
 }
 

@@ -37,6 +37,13 @@ pub enum Aspect {
     NewReplicas,
 }
 
+impl Aspect {
+    /// Whether its object carries the traffic, and the fence.
+    pub fn carries_traffic(self) -> bool {
+        matches!(self, Aspect::Traffic | Aspect::Template)
+    }
+}
+
 /// What a region is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -70,6 +77,7 @@ pub struct Pods {
     /// How many serve: addresses in the EndpointSlices where those are known, else ready pods.
     pub ready: u32,
     /// Why some do not become ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stuck: Option<Stuck>,
 }
 
@@ -228,6 +236,9 @@ pub struct Workload {
     pub drains: bool,
     /// How long pods usually take from start to ready, where it was seen.
     pub start_takes: Option<Span>,
+    /// What its owner wrote on it about how it is rolled out: `deployment.strategy` and the like, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub annotations: Vec<(String, String)>,
 }
 
 impl Workload {

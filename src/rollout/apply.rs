@@ -46,6 +46,7 @@ impl Rollout {
                 state.progress = at;
                 state.on(leg, |l| {
                     (l.weight, l.weight_at, l.restore) = (*weight, Some(at), None);
+                    (l.asked_at, l.landed, l.moved) = (Some(at), false, false);
                     (l.bad, l.bad_since) = (0, None);
                 });
             }
@@ -104,11 +105,18 @@ impl Rollout {
                     l.failures.insert(*aspect, failure);
                 });
             }
-            What::WishRenewed { leg, aspect } => state.on(leg, |l| l.ask_again(*aspect)),
+            What::WishRenewed { leg, aspect } => state.on(leg, |l| {
+                l.ask_again(*aspect);
+                if aspect.carries_traffic() {
+                    (l.asked_at, l.landed, l.moved) = (Some(at), false, false);
+                }
+            }),
             What::Retried => {
                 state.progress = at;
+                state.asks_traffic(at);
                 for leg in state.legs.values_mut() {
                     (leg.ill, leg.pods_at) = (None, leg.pods_at.map(|_| at));
+                    leg.came = 0;
                     for aspect in [Aspect::Traffic, Aspect::Template, Aspect::OldReplicas, Aspect::NewReplicas] {
                         leg.ask_again(aspect);
                     }
@@ -116,7 +124,7 @@ impl Rollout {
             }
             What::Aborted { .. } => {
                 (state.phase, state.paused) = (Phase::Aborted, None);
-                state.legs.values_mut().for_each(|l| l.home = None);
+                state.legs.values_mut().for_each(|l| (l.home, l.moved) = (None, false));
             }
             What::Restarted => {
                 state.forward = *term;
@@ -152,12 +160,21 @@ impl Rollout {
                 }
                 state.term = (*by_term).max(state.term);
             }
-            What::Followed => {}
+            // The last two are of a fleet's log.
+            What::Followed | What::LineStopped { .. } | What::LineResumed => {}
             What::LegSilent { leg } => state.on(leg, |l| (l.silent, l.ill) = (true, None)),
             What::LegHeard { leg } => {
                 state.progress = at;
                 state.on(leg, |l| (l.silent, l.pods_at) = (false, l.pods_at.map(|_| at)));
             }
+            What::Landed { leg } => {
+                // The deadline stood still in somebody's hands.
+                if state.legs.get(leg).is_some_and(|l| l.moved) {
+                    state.progress = at;
+                }
+                state.on(leg, |l| (l.landed, l.moved) = (true, false));
+            }
+            What::LegMoved { leg, .. } => state.on(leg, |l| l.moved = true),
             What::PodsCame { leg, ready } => {
                 state.progress = at;
                 state.on(leg, |l| l.came = *ready);
@@ -170,7 +187,7 @@ impl Rollout {
         self.state.began = at;
         self.state.begin_step(step, at);
         for leg in self.state.legs.values_mut() {
-            (leg.weight, leg.weight_at) = (weight, Some(at));
+            (leg.weight, leg.weight_at, leg.asked_at) = (weight, Some(at), Some(at));
         }
     }
 
@@ -192,6 +209,7 @@ impl Rollout {
             leg.failures.clear();
             (leg.proven, leg.home) = (None, None);
         }
+        state.asks_traffic(event.at);
     }
 }
 
@@ -199,6 +217,13 @@ impl State {
     fn on(&mut self, leg: &LegId, change: impl FnOnce(&mut LegState)) {
         if let Some(leg) = self.legs.get_mut(leg) {
             change(leg);
+        }
+    }
+
+    /// A person wants every leg's traffic to be asked for again.
+    fn asks_traffic(&mut self, at: Time) {
+        for leg in self.legs.values_mut() {
+            (leg.asked_at, leg.landed, leg.moved) = (leg.asked_at.map(|_| at), false, false);
         }
     }
 
@@ -246,6 +271,7 @@ impl State {
                 revision: kept.revision,
                 weight: kept.weight,
                 weight_at: kept.weight_at,
+                asked_at: kept.weight_at.map(|_| at),
                 old_pods: kept.old_pods,
                 new_pods: kept.new_pods,
                 pods_at: kept.pods_at,
@@ -258,11 +284,14 @@ impl State {
     }
 
     fn begin_back(&mut self, event: &Event, why: &RollbackCause) {
+        let before = if self.phase == Phase::Superseded { self.before } else { self.phase };
+        let now = || self.legs.iter().map(|(id, l)| (id.clone(), l.weight)).collect();
         self.back = Some(Back {
             began: event.at,
             by: event.by.clone(),
             why: why.clone(),
-            was: self.legs.iter().map(|(id, l)| (id.clone(), l.weight)).collect(),
+            aborted: before == Phase::Aborted || self.back.as_ref().is_some_and(|b| b.aborted),
+            was: self.back.as_ref().map_or_else(now, |b| b.was.clone()),
             over_capacity: false,
             proven: None,
             not_proven: None,
@@ -271,7 +300,7 @@ impl State {
         (self.phase, self.paused, self.ended) = (Phase::RollingBack, None, None);
         for leg in self.legs.values_mut() {
             leg.failures.clear();
-            (leg.proven, leg.restore, leg.home) = (None, None, None);
+            (leg.proven, leg.restore, leg.home, leg.moved) = (None, None, None, false);
         }
     }
 }

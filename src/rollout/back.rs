@@ -6,7 +6,7 @@ use super::event::What;
 use super::state::{LegState, Phase, Rollout, can_return};
 use crate::fleet::{Counts, LegSeen, Observed, Reach, Side, SideSeen};
 use crate::strategy::{PlanLeg, Route};
-use crate::units::{LegId, Percent, Span, Time};
+use crate::units::{LegId, Percent, Span, Time, count};
 
 /// A rollback that is not proven by then says so.
 pub(super) const PROVE_WITHIN: Span = Span::mins(2);
@@ -175,7 +175,7 @@ impl Rollout {
                 Some(0) if seen.template.as_ref().is_some_and(|t| *t != plan.old) => Err(format!("{leg} still has the template of {to}")),
                 Some(0) if seen.complete => Ok(old.is_some()),
                 Some(0) => Err(format!("the way back in {leg} is not complete")),
-                Some(n) => Err(format!("{leg} still has {n} pods of {to}")),
+                Some(n) => Err(format!("{leg} still has {} of {to}", count(n, "pod"))),
                 None => Err(format!("the pods in {leg} are not known")),
             };
         }
@@ -238,7 +238,11 @@ impl Rollout {
     /// Whether the new side of some leg runs on and had traffic.
     pub(super) fn can_undo(&self) -> bool {
         let Some(back) = &self.state.back else { return false };
-        let had = |leg: &LegId| back.was.get(leg).is_some_and(|w| *w > Percent::ZERO);
+        if back.aborted {
+            return false;
+        }
+        let returns = |leg: &LegId| self.plan.leg(leg).is_some_and(can_return);
+        let had = |leg: &LegId| returns(leg) && back.was.get(leg).is_some_and(|w| *w > Percent::ZERO);
         let runs = self.state.legs.iter().any(|(id, l)| had(id) && self.route(id) == Route::Weights && l.new_pods.is_some_and(|n| n > 0));
         runs && matches!(self.state.phase, Phase::RollingBack | Phase::Back)
     }
@@ -246,5 +250,5 @@ impl Rollout {
 
 fn proof_of_pods(plan: &PlanLeg, seen: &LegSeen) -> Result<(), String> {
     let (all, ready) = (enough(plan, seen), seen.old.pods.as_ref().map_or(0, |p| p.ready));
-    if ready >= all { Ok(()) } else { Err(format!("{} has {ready} of {all} pods", plan.id)) }
+    if ready >= all { Ok(()) } else { Err(format!("{} has {ready} of {}", plan.id, count(all, "pod"))) }
 }

@@ -77,9 +77,16 @@ impl Deciding {
         if let Some(flight) = highest.filter(|f| f.term > self.it.state.term) {
             return self.fenced(flight);
         }
-        if let Some(flight) = flights.into_iter().find(|f| self.says_back(f)) {
+        if let Some(flight) = flights.into_iter().find(|f| self.says_back(f) || self.beats(f)) {
             self.fenced(flight);
         }
+    }
+
+    /// Whether somebody else drives by this fence: a higher term, or another rollout that was first in the same term.
+    fn beats(&self, flight: &Flight) -> bool {
+        let state = &self.it.state;
+        let first = flight.term == state.term && flight.rollout != *self.it.id() && state.phase == Phase::Flying;
+        flight.term > state.term || first
     }
 
     /// Whether a fence says that somebody took this rollout back after a person last chose the way forward here.
@@ -93,7 +100,7 @@ impl Deciding {
     /// in his term, so that neither takes it from the other. Anything else in a higher term ends the driving here.
     fn fenced(&mut self, flight: &Flight) {
         let (term, phase) = (self.it.state.term, self.it.state.phase);
-        let higher = flight.term > term;
+        let higher = self.beats(flight);
         let back = flight.rollout == *self.it.id() && flight.way == Way::Back && self.it.has_way_back();
         match phase {
             Phase::Flying | Phase::Aborted if back && (higher || self.says_back(flight)) => {
@@ -147,8 +154,11 @@ impl Deciding {
         }
         let due = |f: &Failure| matches!(f.next, Next::At(at) if at <= self.now);
         let legs = self.it.state.legs.iter();
-        let all: Vec<(LegId, Aspect)> =
-            legs.flat_map(|(id, leg)| leg.failures.iter().filter(|(_, f)| due(f)).map(|(a, _)| (id.clone(), *a))).collect();
+        let all: Vec<(LegId, Aspect)> = legs
+            .flat_map(|(id, leg)| {
+                leg.failures.iter().filter(|(a, f)| due(f) && !(leg.moved && a.carries_traffic())).map(|(a, _)| (id.clone(), *a))
+            })
+            .collect();
         for (leg, aspect) in all {
             self.plan(What::WishRenewed { leg, aspect });
         }
@@ -211,7 +221,7 @@ impl Deciding {
         if *term != self.it.state.term || self.it.ended() || self.it.state.phase == Phase::Superseded {
             return;
         }
-        if let Some(flight) = fenced_by.as_ref().filter(|f| f.term > self.it.state.term) {
+        if let Some(flight) = fenced_by.as_ref().filter(|f| self.beats(f)) {
             return self.fenced(flight);
         }
         let Some(known) = self.it.state.legs.get(leg) else { return };
@@ -278,12 +288,13 @@ impl Rollout {
     fn forward_times(&self, times: &mut Vec<Time>) {
         let (state, rules) = (&self.state, &self.plan.rules);
         times.extend(state.legs.values().filter_map(|l| Some(l.ill.as_ref()?.0 + self.health_limit(l))));
+        times.extend(state.legs.values().filter(|l| !l.landed).filter_map(|l| Some(l.asked_at? + super::others::WRITES)));
         if state.paused.is_some() || !state.started {
             return;
         }
         times.extend(self.hold_ends());
         if state.applied.is_none() {
-            times.extend([state.progress + Span(rules.progress_deadline.0 / 4), state.progress + rules.progress_deadline]);
+            times.extend([state.progress + self.news_every(), state.progress + rules.progress_deadline]);
             // The drain before old pods go, and the trust in a split that nobody counts.
             times.extend(state.legs.values().filter_map(|l| l.weight_at).flat_map(|at| [at + super::back::DRAIN, at + rules.window]));
         }

@@ -4,16 +4,18 @@ use super::back::DRAIN;
 use super::capacity::{carries_share, need};
 use super::decide::Deciding;
 use super::event::{RollbackCause, What};
-use super::state::{LegState, Rollout};
-use crate::fleet::{LegSeen, Observed, Side};
+use super::others::{has_it, moved};
+use super::state::{LegState, Phase, Rollout};
+use crate::fleet::{Counts, LegSeen, Observed, Side};
 use crate::strategy::{Gate, PlanLeg, Route, Step, StepKind};
-use crate::units::{LegId, Percent, Time};
+use crate::units::{LegId, Percent, Span, Time};
 
 impl Deciding {
     pub(super) fn fly(&mut self, seen: &Observed) {
         if self.health_is_over() {
             return;
         }
+        self.see_others(seen);
         self.restore(seen);
         let Some(step) = self.it.plan.steps.get(self.it.state.step).cloned() else {
             return self.plan(What::Promoted);
@@ -62,6 +64,9 @@ impl Deciding {
             }
             (StepKind::SetWeight | StepKind::Switch, _) => {
                 let weight = step.weight.unwrap_or(Percent::ALL);
+                if state.weight_at.is_some() && !has_it(&plan, &state, seen) {
+                    return;
+                }
                 let pods = need(&plan, seen, weight);
                 if plan.route == Route::Weights && may_ask && state.new_pods.is_none_or(|n| n < pods) {
                     return self.plan(What::ReplicasSet { leg, side: Side::New, pods });
@@ -125,16 +130,14 @@ impl Deciding {
         true
     }
 
-    /// A step that makes no progress goes back. One that waits for a silent region does not, nor one where both sides are
-    /// sick, nor adoption and the removal of old pods: the new version is good by then.
+    /// A step that makes no progress goes back, unless its clock stands still.
     fn deadline(&mut self, step: &Step, seen: &Observed) {
         let state = &self.it.state;
-        let deadline = self.it.plan.rules.progress_deadline;
         let idle = state.elapsed(state.progress, self.now);
         if state.paused.is_some() || matches!(step.kind, StepKind::Adopt | StepKind::Retire) {
             return;
         }
-        if idle.0 >= deadline.0 / 4 {
+        if idle >= self.it.news_every() {
             let ready = |id: &LegId| seen.leg(id).new.pods.as_ref().map_or(0, |p| p.ready);
             let more = |id: &&LegId| seen.leg(id).reach.answers() && state.legs.get(*id).is_some_and(|l| !l.arrived && ready(id) > l.came);
             if let Some(leg) = step.legs.iter().find(more).cloned() {
@@ -142,14 +145,12 @@ impl Deciding {
                 return self.plan(What::PodsCame { leg, ready });
             }
         }
-        let heard = step.legs.iter().all(|l| seen.leg(l).reach.answers());
-        let both_sick = state.legs.values().any(|l| l.both_sick);
-        if idle < deadline || !heard || both_sick || !self.it.has_way_back() {
+        if self.it.deadline_at(seen).is_none_or(|at| self.now < at) {
             return;
         }
         let leg = step.legs.iter().find(|l| state.legs.get(*l).is_some_and(|l| !l.arrived)).cloned();
         let stuck = leg.as_ref().and_then(|l| seen.leg(l).stuck.as_ref().map(|s| s.cause.clone()));
-        let why = stuck.unwrap_or_else(|| format!("no progress in {deadline}"));
+        let why = stuck.unwrap_or_else(|| format!("no progress in {}", self.it.plan.rules.progress_deadline));
         self.automatic(RollbackCause::Deadline { leg, why });
     }
 }
@@ -171,7 +172,7 @@ fn settled(seen: &LegSeen, weight: Percent, at: Time, trust: bool) -> Settled {
     if seen.want != Some(weight) {
         return Settled::NotAsked;
     }
-    let after = |last: &&(Time, crate::units::Span, crate::fleet::Counts)| last.0 - last.1 >= at;
+    let after = |last: &&(Time, Span, Counts)| last.0 - last.1 >= at;
     let (new, old) = (seen.new.last.as_ref(), seen.old.last.as_ref());
     let (Some((_, _, new)), Some((_, _, old))) = (new.filter(after), old.filter(after)) else {
         let counts = new.is_some() && old.is_some();
@@ -194,6 +195,24 @@ fn rolled(plan: &PlanLeg, seen: &LegSeen, share: Percent) -> bool {
 }
 
 impl Rollout {
+    /// When the step being done goes back by itself, if it makes no progress until then. `None` where nothing is late, or the
+    /// clock stands still: paused, a silent region, traffic in somebody's hands, both sides sick, and in adoption and while old pods go (the new
+    /// version is good by then).
+    pub(super) fn deadline_at(&self, seen: &Observed) -> Option<Time> {
+        let (state, step) = (&self.state, self.plan.steps.get(self.state.step)?);
+        let works = state.phase == Phase::Flying && state.started && state.applied.is_none() && state.paused.is_none();
+        let waits = matches!(step.kind, StepKind::Adopt | StepKind::Retire)
+            || !step.legs.iter().all(|l| seen.leg(l).reach.answers())
+            || moved(self, &step.legs).is_some()
+            || state.legs.values().any(|l| l.both_sick);
+        (works && !waits && self.has_way_back()).then(|| state.progress + self.plan.rules.progress_deadline)
+    }
+
+    /// New pods are written down as progress at most this often: a log stays small, a deadline is this late at most.
+    pub(super) fn news_every(&self) -> Span {
+        Span(self.plan.rules.progress_deadline.0 / 20)
+    }
+
     /// Whether a leg has what the step asks for.
     fn has_arrived(&self, step: &Step, plan: &PlanLeg, state: &LegState, seen: &LegSeen, now: Time) -> bool {
         let all_ready = state.new_pods.is_some_and(|n| seen.new.pods.as_ref().is_some_and(|p| p.ready >= n));
@@ -284,7 +303,7 @@ impl Rollout {
             if !seen.reach.answers() {
                 return Some(Waiting::Silent(leg.id.clone()));
             }
-            if leg.route == Route::Weights && seen.want != Some(known.weight) {
+            if !has_it(leg, known, &seen) {
                 return Some(Waiting::Moved(leg.id.clone()));
             }
             if known.both_sick && !passed {
@@ -309,7 +328,7 @@ pub(super) enum Waiting {
     Hold(Time),
     /// A region that does not answer.
     Silent(LegId),
-    /// The split is not the one asked for: somebody else moved the traffic, or it cannot be read any more.
+    /// The traffic is not where it was asked for: somebody else moved it, or the split cannot be read any more.
     Moved(LegId),
     /// Both sides are over the limit.
     BothSick(LegId),

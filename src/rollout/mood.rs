@@ -3,14 +3,12 @@
 use super::back::DRAIN;
 use super::compile::whole_seconds;
 use super::forward::{Settled, Waiting};
+use super::others::WRITES;
 use super::state::{Failure, LegState, Next, Phase, Rollout, can_return};
 use super::status::{LegMood, Mood};
 use crate::fleet::{Aspect, LegSeen, Observed, Reach, Side};
 use crate::strategy::{PlanLeg, Route, Step, StepKind};
-use crate::units::{LegId, Percent, Span, Time};
-
-/// A write has landed or failed by then.
-const WRITES: Span = Span::secs(30);
+use crate::units::{LegId, Percent, Span, Time, count};
 
 impl Rollout {
     /// What needs a person most comes first.
@@ -21,7 +19,10 @@ impl Rollout {
             Phase::RolledBack => return Mood::Back,
             Phase::Back => return self.mood_of_end(seen, now),
             Phase::Aborted => return Mood::Aborted,
-            Phase::Superseded => return Mood::Superseded,
+            Phase::Superseded => {
+                let why = self.state.read_only.clone();
+                return why.map_or(Mood::Superseded, |cause| Mood::Held { cause: format!("read-only: {cause}"), key: Some('R') });
+            }
             Phase::RollingBack => return self.mood_back(seen),
             Phase::Watched | Phase::Flying => {}
         }
@@ -30,6 +31,7 @@ impl Rollout {
             .or_else(|| self.stuck(seen))
             .or_else(|| self.silent(seen, now))
             .or_else(|| self.held(seen))
+            .or_else(|| self.in_other_hands(seen))
             .unwrap_or_else(|| self.mood_of_step(seen, now))
     }
 
@@ -66,7 +68,11 @@ impl Rollout {
 
     /// A write that failed and is not there either, in a region that answers.
     fn failure<'a>(&self, id: &LegId, state: &'a LegState, seen: &LegSeen) -> Option<&'a Failure> {
+        let beside = self.plan.leg(id).is_some_and(|l| l.beside.is_some());
+        let none = |pods| beside && pods == Some(0);
         let met = |aspect: &Aspect| match aspect {
+            Aspect::OldReplicas if none(state.old_pods) => seen.beside.is_none(),
+            Aspect::NewReplicas if none(state.new_pods) => seen.beside.is_none(),
             Aspect::Traffic => seen.want == Some(state.weight),
             Aspect::OldReplicas => seen.old.pods.as_ref().map(|p| p.want) == state.old_pods,
             Aspect::NewReplicas => seen.new.pods.as_ref().map(|p| p.want) == state.new_pods,
@@ -120,7 +126,8 @@ impl Rollout {
             let unrestored = state.legs.iter().find(|(_, l)| l.restore.is_some());
             let open = step.legs.iter().find(|l| state.legs.get(*l).is_some_and(|l| !l.arrived));
             let leg = open.or(unrestored.map(|(id, _)| id));
-            return leg.map_or(Mood::OnCourse, |leg| self.mood_of_work(leg, step, &seen.leg(leg), now));
+            let mood = leg.map_or(Mood::OnCourse, |leg| self.mood_of_work(leg, step, &seen.leg(leg), now));
+            return self.or_late(mood, now);
         }
         match self.why_not_pass(step, seen, now) {
             Some(Waiting::Moved(leg)) => self.moved(&leg, &seen.leg(&leg)),
@@ -131,6 +138,23 @@ impl Rollout {
             Some(Waiting::Silent(leg)) => Mood::Unclear { cause: format!("{leg} not heard yet") },
             Some(Waiting::Hold(_) | Waiting::BothSick(_)) | None => Mood::OnCourse,
         }
+    }
+
+    /// What makes no progress and does not go back by itself does not go on by itself either.
+    fn or_late(&self, mood: Mood, now: Time) -> Mood {
+        let late = self.state.elapsed(self.state.progress, now) >= self.plan.rules.progress_deadline;
+        match mood {
+            Mood::Waits { cause } if late => {
+                Mood::Stuck { cause: format!("{cause}, no progress in {}", self.plan.rules.progress_deadline), key: Some('r') }
+            }
+            other => other,
+        }
+    }
+
+    /// A leg that somebody moved by hand.
+    fn in_other_hands(&self, seen: &Observed) -> Option<Mood> {
+        let (leg, _) = self.state.legs.iter().find(|(_, l)| l.moved)?;
+        Some(self.moved(leg, &seen.leg(leg)))
     }
 
     /// Back, and new pods end; where somebody undoes that, it says so.
@@ -167,12 +191,14 @@ impl Rollout {
         seen.filter(|(_, s)| s.reach.answers()).find(|(_, s)| s.want.is_some_and(|w| w > Percent::ZERO))
     }
 
-    /// The split is not the one that was asked for, and once was.
+    /// A leg's traffic is not where it was asked for, and once was.
     fn moved(&self, leg: &LegId, seen: &LegSeen) -> Mood {
-        match seen.want {
-            Some(share) => Mood::Held { cause: format!("traffic in {leg} was moved to {share} by somebody"), key: Some('r') },
-            None => Mood::Held { cause: format!("the split in {leg} cannot be read"), key: Some('R') },
+        let (Some(plan), Some(state)) = (self.plan.leg(leg), self.state.legs.get(leg)) else { return Mood::OnCourse };
+        if let Some(cause) = self.older_write(plan, state, seen) {
+            return Mood::Waits { cause };
         }
+        let unread = plan.route == Route::Weights && seen.want.is_none();
+        Mood::Held { cause: self.what_stands(plan, seen), key: Some(if unread { 'R' } else { 'r' }) }
     }
 
     /// What one leg of a step that is not applied yet waits for.
@@ -183,6 +209,9 @@ impl Rollout {
         }
         let to = &self.plan.to;
         let new = seen.new.pods.as_ref().map_or(0, |p| p.ready);
+        if let Some(cause) = self.older_write(plan, state, seen) {
+            return Mood::Waits { cause };
+        }
         if let Some(held) = self.scaled_by_somebody(leg, state, seen, now) {
             return held;
         }
@@ -197,11 +226,11 @@ impl Rollout {
             return self.mood_of_retire(leg, state, seen, now);
         }
         let cause = match (plan.route, state.new_pods) {
-            (Route::Weights, Some(want)) if new < want => format!("{new} of {want} pods ready in {leg}"),
+            (Route::Weights, Some(want)) if new < want => format!("{new} of {} ready in {leg}", count(want, "pod")),
             _ if step.kind == StepKind::HealthCheck => {
                 format!("{} of {} health checks well in {leg}", state.healthy, self.plan.rules.healthy_in_a_row)
             }
-            (Route::Pods, _) => format!("{new} of {} pods of {to} ready in {leg}", state.weight.of_rounded_up(plan.base)),
+            (Route::Pods, _) => format!("{new} of {} of {to} ready in {leg}", count(state.weight.of_rounded_up(plan.base), "pod")),
             (Route::Weights, _) => match self.weight_settled(state, seen, now) {
                 Settled::NotAsked => format!("the split in {leg} is not at {} yet", state.weight),
                 Settled::NotCounted => format!("{leg} has not been counted at {} yet", state.weight),
@@ -226,8 +255,11 @@ impl Rollout {
     fn mood_of_retire(&self, leg: &LegId, state: &LegState, seen: &LegSeen, now: Time) -> Mood {
         let old = seen.old.pods.as_ref().map_or(0, |p| p.exist);
         let drained = state.weight_at.is_none_or(|at| now >= at + DRAIN);
+        if state.old_pods == Some(0) && seen.beside.is_some() {
+            return Mood::Waits { cause: format!("the second Deployment in {leg} goes") };
+        }
         if state.old_pods == Some(0) || self.route(leg) == Route::Pods {
-            return Mood::Waits { cause: format!("{old} old pods in {leg} still end") };
+            return Mood::Waits { cause: format!("{} in {leg} still end{}", count(old, "old pod"), if old == 1 { "s" } else { "" }) };
         }
         if seen.want != Some(Percent::ALL) {
             return self.moved(leg, seen);
@@ -236,7 +268,7 @@ impl Rollout {
             return Mood::Waits { cause: format!("the last requests to old pods in {leg}") };
         }
         let (ready, want) = seen.new.pods.as_ref().map_or((0, 0), |p| (p.ready, p.want));
-        Mood::Waits { cause: format!("{ready} of {want} pods ready in {leg}") }
+        Mood::Waits { cause: format!("{ready} of {} ready in {leg}", count(want, "pod")) }
     }
 
     fn mood_back(&self, seen: &Observed) -> Mood {
@@ -279,6 +311,9 @@ impl Rollout {
         }
         if let Some((_, why)) = &state.ill {
             return (LegMood::Failing, Some(format!("health: {why}")));
+        }
+        if state.moved {
+            return (LegMood::Look, Some(self.what_stands(leg, seen)));
         }
         if let Some(failure) = self.failure(&leg.id, state, seen) {
             return (LegMood::Look, Some(failure.cause.clone()));

@@ -10,6 +10,9 @@ use crate::units::{LegId, Percent, Person};
 impl Deciding {
     pub(super) fn press(&mut self, verb: Verb, by: &Person, reason: Option<String>) -> Result<(), Refusal> {
         let by = By::Person(by.clone());
+        if let Some(why) = self.it.state.read_only.as_ref().filter(|_| verb != Verb::Rollback) {
+            return Err(refuse(why, "it is read-only here: R goes back, a newer flightdeck does the rest"));
+        }
         if self.it.state.phase == Phase::Watched {
             self.board(&by, verb)?;
         }
@@ -160,7 +163,7 @@ impl Deciding {
                 self.push(by, What::Restarted);
                 Ok(())
             }
-            Phase::Flying | Phase::RollingBack | Phase::Back if !self.it.wishes().is_empty() => {
+            Phase::Flying | Phase::RollingBack | Phase::Back if state.legs.values().any(|l| l.touched()) => {
                 self.push(by, What::Retried);
                 Ok(())
             }

@@ -5,7 +5,8 @@ use super::event::By;
 use super::forward::Waiting;
 use super::state::{LegState, Phase, Rollout, can_return};
 use super::status::{BackStatus, LegStatus, Mood, Proof, Status, StepState, StepStatus};
-use crate::fleet::{LegSeen, Observed, Reach};
+use super::watched::NEVER;
+use crate::fleet::{Counts, LegSeen, Observed, Reach};
 use crate::strategy::{Compensation, PlanLeg, Reversible};
 use crate::units::{LegId, Percent, Span, Time};
 
@@ -36,6 +37,7 @@ impl Rollout {
             steps: self.step_statuses(&mood, now),
             next: self.next(seen, now),
             done: self.done_at(now),
+            deadline: self.deadline_at(seen).filter(|_| self.plan.rules.progress_deadline < NEVER),
             bad_checks: (worst_bad, self.plan.rules.failures_in_a_row),
             limit: self.plan.error_limit(),
             legs: self.plan.legs.iter().map(|l| self.leg_status(l, &seen.leg(&l.id), now)).collect(),
@@ -94,10 +96,11 @@ impl Rollout {
         self.plan.steps.iter().enumerate().map(one).collect()
     }
 
-    /// When the step being done is expected to end; unknown while paused or before a closed gate.
+    /// When the step being done is expected to end; unknown while paused, before a closed gate and in somebody's hands.
     fn step_ends(&self, now: Time) -> Option<Time> {
         let state = &self.state;
-        if state.paused.is_some() || state.gate.is_some() || state.phase != Phase::Flying {
+        let held = state.paused.is_some() || state.gate.is_some() || state.legs.values().any(|l| l.moved);
+        if held || state.phase != Phase::Flying {
             return None;
         }
         let step = self.plan.steps.get(state.step)?;
@@ -133,7 +136,7 @@ impl Rollout {
         }
         let label = self.plan.steps.get(state.step + 1).map_or_else(|| "done".into(), |s| s.label());
         let at = match self.why_not_pass(step, seen, now) {
-            Some(Waiting::Hold(at)) if state.paused.is_none() => Some(at),
+            Some(Waiting::Hold(at)) => self.step_ends(now).map(|_| at),
             Some(_) => None,
             // What is late already has no time that could be promised.
             None => self.step_ends(now).filter(|at| *at > now),
@@ -170,7 +173,8 @@ impl Rollout {
         let unproven = self.unproven();
         let waits = unproven.iter().find(|l| self.state.legs.get(*l).is_some_and(|l| l.weight > Percent::ZERO));
         let waits = waits.map(|l| self.missing(l, &seen.leg(l)));
-        let can = self.share_of(|l| seen.legs.get(l).map_or(Percent::ZERO, |s| self.least(l, s).rest()));
+        let heard = |l: &LegId| seen.legs.get(l).filter(|s| s.reach.answers());
+        let can = self.share_of(|l| heard(l).map_or(Percent::ZERO, |s| self.least(l, s).rest()));
         Some(BackStatus {
             began: back.began,
             by: back.by.clone(),
@@ -179,7 +183,7 @@ impl Rollout {
             can,
             waits,
             legs: moved.iter().map(|l| (l.id.clone(), self.leg_took(&l.id, back.began))).collect(),
-            proof: self.proof(&moved, seen, back.began),
+            proof: self.proof(&moved, seen),
             took: back.proven.map(|(_, took)| took),
             undo_until: self.close_at().filter(|at| self.can_undo() && *at > now),
         })
@@ -189,47 +193,41 @@ impl Rollout {
         Some(self.state.legs.get(leg)?.proven.as_ref()?.at.since(began))
     }
 
-    /// The three that must agree, over all legs that had traffic.
-    fn proof(&self, legs: &[&PlanLeg], seen: &Observed, began: Time) -> Proof {
+    /// The three that must agree, over all legs that had traffic. What is not known of a leg that is not proven is not known of
+    /// all: it never counts as done.
+    fn proof(&self, legs: &[&PlanLeg], seen: &Observed) -> Proof {
+        let took = self.state.back.as_ref().and_then(|b| b.proven).map(|(_, took)| took);
+        let proven = |leg: &PlanLeg| self.state.legs.get(&leg.id).and_then(|l| l.proven.as_ref());
+        let unknown = legs.iter().find(|l| proven(l).is_none() && !seen.leg(&l.id).reach.answers());
         let mut proof = Proof {
-            traffic: self.seen_share(seen).map(Percent::rest),
-            counted: true,
-            traffic_at: None,
+            traffic: self.seen_share(seen).map(Percent::rest).filter(|_| unknown.is_none()),
+            counted: legs.iter().filter_map(|l| proven(l)).all(|p| p.counted),
+            traffic_at: took,
             ready: 0,
             need: 0,
-            pods_at: None,
+            pods_at: took,
             errors: None,
-            errors_at: None,
+            errors_at: took,
             errors_why: None,
         };
-        let (mut requests, mut errors, mut all) = (0.0, 0.0, true);
-        let mut last = began;
+        let (mut all, mut measured) = (Counts::default(), false);
         for leg in legs {
-            let (Some(state), seen) = (self.state.legs.get(&leg.id), seen.leg(&leg.id)) else { continue };
+            let seen = seen.leg(&leg.id);
             let needed = enough(leg, &seen);
             proof.need += needed;
-            proof.ready += seen.old.pods.as_ref().map_or(0, |p| p.ready.min(needed));
-            for (_, _, counts) in [&seen.old.last, &seen.new.last].into_iter().flatten() {
-                requests += counts.requests;
-                errors += counts.errors;
-            }
-            match &state.proven {
-                Some(p) => {
-                    proof.counted &= p.counted;
-                    last = last.max(p.at);
-                }
-                None => all = false,
+            if seen.reach.answers() || proven(leg).is_some() {
+                proof.ready += seen.old.pods.as_ref().map_or(0, |p| p.ready.min(needed));
+                measured |= seen.old.last.is_some();
+                [&seen.old.last, &seen.new.last].into_iter().flatten().for_each(|(_, _, counts)| all.add(counts));
             }
         }
-        if requests > 0.0 {
-            proof.errors = Some(errors / requests);
-        } else {
-            proof.errors_why =
-                Some(if legs.iter().any(|l| seen.leg(&l.id).old.last.is_some()) { "no traffic" } else { "no metrics" }.into());
-        }
-        if all {
-            let at = Some(last.since(began));
-            (proof.traffic_at, proof.pods_at, proof.errors_at) = (at, at, at);
+        match (unknown, all.rate()) {
+            (Some(leg), _) => {
+                let word = if seen.leg(&leg.id).reach == Reach::Unknown { "not heard yet" } else { "silent" };
+                proof.errors_why = Some(format!("{} {word}", leg.id));
+            }
+            (None, None) => proof.errors_why = Some(if measured { "no traffic" } else { "no metrics" }.into()),
+            (None, rate) => proof.errors = rate,
         }
         proof
     }

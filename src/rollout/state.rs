@@ -43,6 +43,8 @@ pub(super) struct State {
     pub phase: Phase,
     /// The phase it was in when somebody else took it.
     pub before: Phase,
+    /// Why nothing but the way back can be done from here: what its log says is not known whole.
+    pub read_only: Option<String>,
     /// The term in which a person last chose the way forward: a fence that says `back` in it or later counts, an older one does not.
     pub forward: Term,
     pub began: Time,
@@ -81,7 +83,9 @@ pub(super) struct Back {
     pub began: Time,
     pub by: By,
     pub why: RollbackCause,
-    /// The weights before it.
+    /// An abort came before it: that was meant, and has no undo.
+    pub aborted: bool,
+    /// The weights before it, also before one that somebody else took over.
     pub was: BTreeMap<LegId, Percent>,
     pub over_capacity: bool,
     pub proven: Option<(Time, Span)>,
@@ -100,6 +104,12 @@ pub(super) struct LegState {
     pub new_pods: Option<u32>,
     /// The side that the workload itself should have in the end, where a second one stands beside it.
     pub home: Option<Side>,
+    /// When its traffic was last asked for, for the first time or again.
+    pub asked_at: Option<Time>,
+    /// What was asked was seen there.
+    pub landed: bool,
+    /// Somebody moved its traffic by hand since: nothing is asked for it.
+    pub moved: bool,
     /// When pods were last asked for.
     pub pods_at: Option<Time>,
     /// Most pods of the new side that were ready, as far as it was written down.
@@ -164,6 +174,7 @@ impl State {
             term: Term::default(),
             phase: Phase::Watched,
             before: Phase::Watched,
+            read_only: None,
             forward: Term::default(),
             began: Time::default(),
             by: By::Plan,
@@ -226,6 +237,20 @@ impl Rollout {
         it.apply(first);
         events.for_each(|e| it.apply(e));
         Some(it)
+    }
+
+    /// One whose log could not be read whole, because of `why`: it decides nothing, and only `R` works. Who can read all of it drives.
+    pub fn read_only(mut self, why: String) -> Rollout {
+        if !self.ended() {
+            (self.state.before, self.state.phase) = (self.state.phase, Phase::Superseded);
+        }
+        self.state.read_only = Some(why);
+        self
+    }
+
+    /// Whether a person has paused it.
+    pub fn is_paused(&self) -> bool {
+        self.state.paused.is_some()
     }
 
     /// Its id.

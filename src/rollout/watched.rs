@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// How long pods take to start where nobody has seen it.
 const START: Span = Span::secs(30);
 
+/// Somebody else's update has its own rules: ours must not roll it back.
+pub(super) const NEVER: Span = Span::secs(100 * 365 * 86_400);
+
 /// An update that is through can be taken back as one in flight for so long: who is woken by it comes minutes later.
 pub const RECENT: Span = Span::mins(15);
 
@@ -140,11 +143,10 @@ fn step(kind: StepKind, legs: &[LegId], weight: Option<Percent>, expected: Span,
 fn rules(surge: u32, unavailable: u32) -> Rules {
     Rules {
         health_check_path: "/health".into(),
-        // Somebody else's update has its own rules: ours must not roll it back.
-        health_check_timeout: Span::secs(100 * 365 * 86_400),
+        health_check_timeout: NEVER,
         limits: Vec::new(),
         rollback_window: Span::mins(15),
-        progress_deadline: Span::secs(100 * 365 * 86_400),
+        progress_deadline: NEVER,
         check_interval: Span::secs(10),
         window: Span::mins(1),
         least_requests: 30,
@@ -193,6 +195,7 @@ mod tests {
             rolling: None,
             drains: true,
             start_takes: None,
+            annotations: Vec::new(),
         }
     }
 

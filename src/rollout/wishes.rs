@@ -24,10 +24,12 @@ impl Rollout {
                 let again = state.again.get(&aspect).copied().unwrap_or_default();
                 wishes.push(Wish { key: WishKey { leg: leg.id.clone(), aspect }, want, term: self.state.term, way, again });
             };
+            // What somebody moved by hand is never fought, not even by a flightdeck that starts again.
+            let asks_traffic = state.weight_at.is_some() && !state.moved;
             match leg.route {
                 Route::Weights => {
                     // Traffic first: of a rollback nothing else may leave before it.
-                    if state.weight_at.is_some() {
+                    if asks_traffic {
                         wish(Aspect::Traffic, Want::Weight { new: state.weight });
                     }
                     if let Some(pods) = state.old_pods {
@@ -36,11 +38,11 @@ impl Rollout {
                     if let Some(pods) = state.new_pods {
                         wish(Aspect::NewReplicas, Want::Replicas { pods });
                     }
-                    if let Some(side) = state.home {
+                    if let Some(side) = state.home.filter(|_| !state.moved) {
                         wish(Aspect::Template, Want::Home { forward: side == Side::New });
                     }
                 }
-                Route::Pods if state.weight_at.is_some() => wish(Aspect::Template, self.roll(leg, state.weight)),
+                Route::Pods if asks_traffic => wish(Aspect::Template, self.roll(leg, state.weight)),
                 Route::Pods => {}
             }
         }

@@ -29,6 +29,8 @@ pub struct Pilot {
     /// What the next looks at a leg say, and whether its pods are ill.
     pub looks: BTreeMap<LegId, (Look, bool)>,
     pub ill: BTreeSet<LegId>,
+    /// Legs whose traffic somebody moved by hand, and when.
+    pub hands: BTreeMap<LegId, Time>,
     /// Legs in which pods of the new side were asked for.
     pub started: BTreeSet<LegId>,
     /// Steps that are behind it.
@@ -61,6 +63,7 @@ impl Pilot {
             sent: BTreeMap::new(),
             looks: BTreeMap::new(),
             ill: BTreeSet::new(),
+            hands: BTreeMap::new(),
             started: BTreeSet::new(),
             passed: 0,
             over_capacity: false,
@@ -98,6 +101,7 @@ impl Pilot {
     }
 
     pub fn press(&mut self, verb: Verb) -> Checked {
+        self.hands.clear();
         let input = Input::Press { verb, by: Person::new("dana"), reason: None };
         if let Err(refusal) = self.live.decide(self.world.now, &input) {
             prop_assert!(!refusal.cause.is_empty() && !refusal.remedy.is_empty(), "{verb:?} refused without a word");
@@ -164,7 +168,7 @@ impl Pilot {
         self.tell(&Input::Observed(&seen), Some(&seen))?;
         let again = self.live.decide(self.world.now, &Input::Observed(&seen)).unwrap_or_default();
         prop_assert!(again.is_empty(), "looking again decided {again:?}");
-        self.send();
+        self.send()?;
         self.leads_on(&seen)
     }
 
@@ -339,7 +343,7 @@ impl Pilot {
     }
 
     /// What differs from what was sent last leaves; a way back that is not there is sent again.
-    fn send(&mut self) {
+    fn send(&mut self) -> Checked {
         let now = self.world.now;
         for wish in self.live.wishes() {
             let place = &self.world.places[&wish.key.leg];
@@ -352,12 +356,29 @@ impl Pilot {
                 _ => true,
             };
             if send {
+                self.before_write(&wish)?;
                 self.sent.insert(wish.key.clone(), (wish.clone(), now));
                 let takes = self.delays[self.nth % self.delays.len()];
                 self.nth += 1;
                 self.world.send(wish, Span(takes));
             }
         }
+        Ok(())
+    }
+
+    /// What somebody moved by hand, when no write was on its way, is never fought.
+    fn before_write(&self, wish: &Wish) -> Checked {
+        let leg = &wish.key.leg;
+        let traffic = matches!(wish.key.aspect, Aspect::Traffic | Aspect::Template) && wish.way == Way::Forward;
+        let settled = |at: Time| self.world.now >= at + Span::secs(60);
+        let asked = self.live.weight_since(leg).map(|(_, at)| at);
+        let fought = traffic && self.hands.get(leg).is_some_and(|at| settled(*at)) && asked.is_some_and(settled);
+        let place = &self.world.places[leg];
+        prop_assert!(
+            !fought || !self.is_open(&Wish { way: Way::Back, ..wish.clone() }),
+            "{leg} was moved by hand, and is fought: {place:?}"
+        );
+        Ok(())
     }
 
     fn is_open(&self, wish: &Wish) -> bool {

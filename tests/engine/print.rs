@@ -67,6 +67,9 @@ pub fn state(table: &Table) -> String {
         let proven = p.traffic_at.map_or("not proven".into(), |t| format!("proven after {t}"));
         writeln!(out, "proof traffic {traffic}, pods {}/{}, errors {errors}, {counted}, {proven}", p.ready, p.need).unwrap();
     }
+    if let Some(at) = status.deadline {
+        writeln!(out, "late  {}", at.clock()).unwrap();
+    }
     if let Some(next) = engine.poll_timeout(table.now) {
         writeln!(out, "next  {}", next.clock()).unwrap();
     }
@@ -76,6 +79,7 @@ pub fn state(table: &Table) -> String {
 /// An event in one line: its kind and what it carries.
 pub fn what(what: &What) -> String {
     let Value::Object(fields) = serde_json::to_value(what).unwrap() else { unreachable!() };
+    let fields: std::collections::BTreeMap<_, _> = fields.into_iter().collect();
     let mut line = fields["kind"].as_str().unwrap().to_owned();
     for (name, value) in fields.iter().filter(|(name, _)| !matches!(name.as_str(), "kind" | "plan")) {
         let value = match (name.as_str(), value) {
@@ -85,6 +89,8 @@ pub fn what(what: &What) -> String {
             (_, Value::String(text)) => text.clone(),
             (_, other) => other.to_string(),
         };
+        // The tables call it by its short name.
+        let name = if name == "errorRate" { "errors" } else { name.as_str() };
         write!(line, " {name}={value}").unwrap();
     }
     line

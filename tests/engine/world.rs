@@ -108,11 +108,11 @@ impl World {
         self.places.values_mut().nth(nth).expect("a place")
     }
 
-    /// A wish is on its way; it lands after `takes`. An older one for the same key is dropped.
+    /// A wish is on its way; it lands after `takes`. An older one for the same key is dropped, and all of lower terms.
     pub fn send(&mut self, wish: Wish, takes: Span) {
         let due = self.now + takes;
         let Some(place) = self.places.get_mut(&wish.key.leg) else { return };
-        place.writes.retain(|(_, w)| w.key != wish.key);
+        place.writes.retain(|(_, w)| w.key != wish.key && w.term >= wish.term);
         place.writes.push((due, wish));
     }
 
@@ -161,7 +161,8 @@ impl Place {
             return Some(("forbidden".into(), None, may_heal));
         }
         let traffic = matches!(wish.key.aspect, Aspect::Traffic | Aspect::Template);
-        let fence = self.flight.as_ref().filter(|f| traffic && f.term > wish.term);
+        let beats = |f: &&Flight| f.term > wish.term || (f.term == wish.term && (f.rollout != *mine || f.way == Way::Back));
+        let fence = self.flight.as_ref().filter(|f| traffic && beats(f));
         if let Some(fence) = fence.filter(|_| wish.way == Way::Forward) {
             return Some(("refused by the fence".into(), Some(fence.clone()), true));
         }
@@ -200,6 +201,23 @@ impl Place {
         }
         self.split_before = (now, self.split);
         self.split = share;
+    }
+
+    /// The new side's share as it was last asked for by anybody.
+    pub fn share(&self) -> Percent {
+        match self.route {
+            Route::Weights => self.split,
+            Route::Pods => Percent::from_share(f64::from(self.goal) / f64::from(self.base)),
+        }
+    }
+
+    /// Somebody moves traffic by hand, past every fence; by pods: an older or the same template, and all of them.
+    pub fn moved(&mut self, share: u16, now: Time) {
+        match self.route {
+            Route::Weights => self.shift(Percent::whole(share), now),
+            Route::Pods if share < 50 => (self.goal, self.paused) = (0, false),
+            Route::Pods => {}
+        }
     }
 
     /// Where a second workload stands beside it, the split follows from who has which version.

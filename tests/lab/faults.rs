@@ -109,8 +109,9 @@ struct State {
     lists: HashMap<String, VecDeque<Said>>,
 }
 
-/// How many former answers of each list are kept.
+/// How many former answers of each list are kept, and how long each may be.
 const LISTS: usize = 4;
+const LIST: usize = 4 * 1024 * 1024;
 /// How long a hung request is held at most.
 const HANG: Duration = Duration::from_secs(120);
 const SHARE: f64 = 0.2;
@@ -352,7 +353,7 @@ impl Proxy {
         let headers: Vec<(String, String)> =
             ["content-type", "retry-after"].iter().filter_map(|name| Some(((*name).to_owned(), text(name)?))).collect();
         let body = answer.into_body().collect_bytes().await.map_err(Error::other)?.to_vec();
-        if request.method == "GET" && status == 200 && is_list(&body) {
+        if request.method == "GET" && status == 200 && body.len() <= LIST && is_list(&body) {
             let mut state = self.shared.state();
             let lists = state.lists.entry(self.list_key(request)).or_default();
             lists.push_back(Said { status, headers: headers.clone(), body: body.clone() });

@@ -58,7 +58,7 @@ pub struct Load {
     process: Child,
     /// The latest line that it printed.
     latest: Arc<Mutex<Report>>,
-    reader: std::thread::JoinHandle<()>,
+    reader: Option<std::thread::JoinHandle<()>>,
 }
 
 /// What a load generator counted. Times are seconds since 1970.
@@ -115,11 +115,19 @@ impl Load {
     pub fn stop(mut self) -> Report {
         // It may have ended by itself.
         let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&self.process), rustix::process::Signal::TERM);
-        self.reader.join().unwrap();
+        self.reader.take().unwrap().join().unwrap();
         assert!(self.process.wait().unwrap().success(), "the load generator failed");
         let report = self.latest.lock().unwrap().clone();
         assert!(report.seconds > 0.0, "the load generator said nothing at the end");
         report
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        // After `stop` it has ended; a test that failed before leaves nothing that sends on.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
@@ -458,7 +466,7 @@ impl Bed {
                 *known.lock().unwrap() = serde_json::from_str(&line).unwrap();
             }
         });
-        Load { process, latest, reader }
+        Load { process, latest, reader: Some(reader) }
     }
 
     /// An HTTPRoute of the gateway for the host `NAME.NAMESPACE.lab`, with a weight for each Service, all on port 80.

@@ -193,6 +193,8 @@ pub(super) struct Deployment {
     pub(super) next_of: Option<Arc<str>>,
     /// `flightdeck.dev/old`: which revision the first one ran when the second was made.
     pub(super) old: Option<Revision>,
+    /// `deployment.*`: how its owner wants it rolled out.
+    pub(super) wanted: Vec<(Box<str>, Box<str>)>,
 }
 
 /// Labels, by key.
@@ -207,6 +209,10 @@ pub(super) const OLD: &str = "flightdeck.dev/old";
 pub(super) const FORMER: &str = "flightdeck.dev/strategy";
 /// The annotation that names the revision last seen healthy.
 pub(super) const STABLE: &str = "flightdeck.dev/stable";
+/// The first word of annotations that say how a workload is rolled out; a `/` in the name makes it another tool's.
+const WANTED: &str = "deployment.";
+/// So many of them are kept, and so many characters of each; a longer value is wrong in any case.
+const MOST_WANTED: (usize, usize) = (32, 256);
 /// The annotation of `kubectl rollout history`.
 pub(super) const CAUSE: &str = "kubernetes.io/change-cause";
 
@@ -290,6 +296,7 @@ impl Row for Deployment {
             former: note(FORMER),
             stable: m.annotations.get(STABLE).map(|v| Revision::new(clean(v, 63))),
             change_cause: note(CAUSE),
+            wanted: wanted(&m.annotations),
             selector: selector.join(",").into(),
             selects: spec.selector.match_expressions.is_empty().then(|| Arc::new(spec.selector.match_labels)),
             labels: Arc::new(spec.template.labels()),
@@ -297,6 +304,11 @@ impl Row for Deployment {
             old: m.annotations.get(OLD).map(|v| Revision::new(clean(v, 63))),
         }))
     }
+}
+
+fn wanted(annotations: &std::collections::BTreeMap<String, String>) -> Vec<(Box<str>, Box<str>)> {
+    let ours = annotations.iter().filter(|(name, _)| name.starts_with(WANTED) && !name.contains('/'));
+    ours.take(MOST_WANTED.0).map(|(name, value)| (clean(name, 100).into(), clean(value, MOST_WANTED.1).into())).collect()
 }
 
 /// A ReplicaSet of a Deployment: one revision.
