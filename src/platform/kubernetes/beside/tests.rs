@@ -589,7 +589,8 @@ fn what_an_owner_puts_beside_a_canary_is_no_hindrance_to_get_off_the_new_version
     let mut c = Cluster::routed().beside("v43").weighing(30).with("Deployment order", v44);
     c.set("order", "v44", "ddd", 2, 2, 300);
     c.set("order", "v42", "aaa", 1, 0, 0);
-    assert_eq!(c.said(&traffic(0, Way::Back)), "wait");
+    let fenced = c.said(&traffic(0, Way::Back));
+    assert!(fenced.contains("@flight") && !fenced.contains("/weight"), "{fenced}");
     c.objects.retain(|(kind, o)| *kind != "Pod" || o["metadata"]["ownerReferences"][0]["uid"] != "order-aaa");
     c.pods("order", "ddd");
     assert!(c.said(&traffic(0, Way::Back)).contains("backendRefs/1/weight 0"));
