@@ -110,7 +110,7 @@ impl fmt::Display for Case {
 async fn users(bed: &Bed, routed: bool) -> Load {
     match routed {
         true => behind_a_gateway(bed, "60").await,
-        false => bed.load(&["--service", &format!("{}/order", bed.namespace), "--rps", "60"]),
+        false => bed.load(&["--service", &format!("{}/order", bed.namespace), "--rps", "60", "--timeout", "10"]),
     }
 }
 
@@ -205,7 +205,7 @@ async fn fly(bed: &Bed, case: Case) -> Tally {
             })
             .await;
         if ended.is_none() {
-            wrong.push(format!("it came to no end:\n{}", deck.story()));
+            wrong.push(format!("it came to no end, hotfix {hotfix}, elsewhere {elsewhere}, {acts:?}:\n{}", deck.story()));
         } else if finishes && deck.phase() != Some(Phase::Promoted) {
             wrong.push(format!("it was not promoted:\n{}", deck.story()));
         }
@@ -251,9 +251,8 @@ fn cases() -> Vec<Case> {
     let asked = std::env::var("NOBODY_CASES").unwrap_or_default();
     let seed: u64 = std::env::var("NOBODY_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(7);
     if asked == "all" {
-        let all = |(flight, _, writes): (Flight, &str, usize)| {
-            (1..=writes).map(move |nth| Case { flight, nth, seed: seed * 1_000 + nth as u64 })
-        };
+        let all =
+            |(flight, _, writes): (Flight, &str, usize)| (1..=writes).map(move |nth| Case { flight, nth, seed: seed * 1_000 + nth as u64 });
         return FLIGHTS.into_iter().flat_map(all).collect();
     }
     if !asked.is_empty() {
@@ -265,7 +264,10 @@ fn cases() -> Vec<Case> {
         return asked.split(',').map(one).collect();
     }
     let mut random = Pcg64Mcg::seed_from_u64(seed);
-    FLIGHTS.into_iter().map(|(flight, _, writes)| Case { flight, nth: random.random_range(1..=writes), seed: random.random_range(0..1_000) }).collect()
+    FLIGHTS
+        .into_iter()
+        .map(|(flight, _, writes)| Case { flight, nth: random.random_range(1..=writes), seed: random.random_range(0..1_000) })
+        .collect()
 }
 
 #[test]
@@ -314,7 +316,9 @@ fn with_nobody_driving_the_owner_loses_no_more_than_without_us_and_another_fligh
         for acted in &tally.acts {
             let (ours, theirs) = (lost(&tally.report, acted.from, acted.to), controls[&routed][&acted.act]);
             costs.push(format!("{:?} {ours}/{theirs}", acted.act));
-            if ours > theirs {
+            // How long nobody is there between his `delete` and his `create` hangs on how busy the machine is: a second is given.
+            let noise = if acted.act == Act::Recreate { 60 } else { 0 };
+            if ours > theirs + noise {
                 wrong.push(format!("{}: {:?} lost {ours} requests, {theirs} without us", tally.case, acted.act));
             }
         }

@@ -82,8 +82,13 @@ impl Deck {
         let document = Document::read(&Sources { options, ..Sources::default() }).unwrap();
         let service = self.world.service("order").unwrap();
         let plan = compile(&document, &legs, &service, &Version::new(to)).unwrap();
-        let launch = Intent::Launch { plan: Arc::new(plan), reason: None };
-        self.id = Some(self.world.take(now(), launch, &Person::new("mara"), true).unwrap());
+        let plan = Arc::new(plan);
+        // A region that does not answer for a moment is not launched to.
+        let launch = async |world: &mut World| {
+            let launch = Intent::Launch { plan: plan.clone(), reason: None };
+            world.take(now(), launch, &Person::new("mara"), true).ok()
+        };
+        self.id = Some(self.until("the launch", launch).await);
     }
 
     pub fn press(&mut self, verb: Verb) -> Result<RolloutId, Trouble> {

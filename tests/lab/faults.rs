@@ -512,7 +512,7 @@ fn is_list(body: &[u8]) -> bool {
 }
 
 fn is_write(request: &Request) -> bool {
-    let beside = ["/leases", "/configmaps", "/events", "authorization.k8s.io"];
+    let beside = ["/leases", "/configmaps", "/events", "authorization.k8s.io", "authentication.k8s.io"];
     request.method != "GET" && !beside.iter().any(|part| request.path.contains(part))
 }
 

@@ -131,8 +131,14 @@ pub async fn behind_a_gateway(bed: &Bed, rate: &str) -> Load {
     };
     bed.until("the gateway serves the route", routed).await;
     // What the gateway says of a route comes a moment before what it does.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    bed.load_route("order", &["--rps", rate])
+    let served = async || {
+        let few = bed.load_route("order", &["--rps", "20"]);
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let report = few.stop();
+        (report.failed == 0 && report.ok > 0).then_some(())
+    };
+    bed.until("the gateway serves it", served).await;
+    bed.load_route("order", &["--rps", rate, "--timeout", "10"])
 }
 
 /// What of ours is left, and what of the owner's is not as he wrote it; nothing but the fence may be.
