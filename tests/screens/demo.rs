@@ -176,6 +176,7 @@ pub fn well() -> RolloutView {
         steps: canary_steps(),
         next: Some(("25 %".into(), Some(at("14:06:34")))),
         done: Some(at("14:51:34")),
+        deadline: None,
         bad_checks: (0, 5),
         limit: Some(pc(2.0)),
         legs: vec![
