@@ -2,6 +2,8 @@
 
 #[path = "fake/api_server.rs"]
 mod api_server;
+#[path = "fake/shop.rs"]
+mod shop;
 
 use api_server::{Answer, ApiServer};
 use flightdeck::fleet::{Aspect, Fact, Way, Workload};
@@ -10,6 +12,7 @@ use flightdeck::platform::{Order, Platform};
 use flightdeck::rollout::{Want, Wish, WishKey};
 use flightdeck::units::{Kind, LegId, Namespace, Percent, Region, RolloutId, Term, Time, Trouble, Version};
 use serde_json::{Value, json};
+use shop::{deployment, fill, pod, set};
 use std::time::Duration;
 
 /// How long a fact may take. Generous: it only matters when a test fails.
@@ -100,43 +103,6 @@ fn brief(fact: &Fact) -> String {
     let side = |r: &flightdeck::fleet::RevisionSeen| format!("{} {}/{}/{}", r.version, r.pods.want, r.pods.exist, r.pods.ready);
     let sides: Vec<String> = w.revisions.iter().map(side).collect();
     format!("{} of {}: {} paused={} complete={}", w.id.name, w.replicas, sides.join(", "), w.paused, w.complete)
-}
-
-fn deployment(name: &str, image: &str) -> Value {
-    json!({
-        "metadata": {"name": name, "namespace": "shop", "uid": name, "generation": 1, "creationTimestamp": "2026-01-05T09:00:00Z",
-            "annotations": {"deployment.kubernetes.io/revision": "1"}},
-        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": name}}, "strategy": {"type": "RollingUpdate"},
-            "template": {"spec": {"containers": [{"name": "app", "image": image}]}}},
-        "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2},
-    })
-}
-
-fn set(name: &str, hash: &str, image: &str) -> Value {
-    json!({
-        "metadata": {"name": format!("{name}-{hash}"), "namespace": "shop", "uid": format!("{name}-{hash}"),
-            "labels": {"pod-template-hash": hash}, "annotations": {"deployment.kubernetes.io/revision": "1"},
-            "creationTimestamp": "2026-01-05T09:00:00Z",
-            "ownerReferences": [{"kind": "Deployment", "name": name, "uid": name, "controller": true}]},
-        "spec": {"replicas": 2, "template": {"metadata": {"labels": {"pod-template-hash": hash}}, "spec": {"containers": [{"name": "app", "image": image}]}}},
-        "status": {"replicas": 2, "readyReplicas": 2},
-    })
-}
-
-fn pod(set: &str, name: &str) -> Value {
-    json!({
-        "metadata": {"name": name, "namespace": "shop", "uid": name, "creationTimestamp": "2026-01-05T09:00:00Z",
-            "ownerReferences": [{"kind": "ReplicaSet", "name": set, "uid": set, "controller": true}]},
-        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-05T09:00:05Z"}]},
-    })
-}
-
-/// `order` with 2 pods of v42.
-fn fill(server: &ApiServer) {
-    server.put("deployments", deployment("order", "order:v42"));
-    server.put("replicasets", set("order", "aaa", "order:v42"));
-    server.put("pods", pod("order-aaa", "order-aaa-0"));
-    server.put("pods", pod("order-aaa", "order-aaa-1"));
 }
 
 fn order(row: &Workload, term: u64) -> Order {

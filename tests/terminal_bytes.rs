@@ -34,6 +34,8 @@ struct Cockpit {
     at: Duration,
     wakes: usize,
     draws: usize,
+    /// When each frame was drawn, and its bytes.
+    frames: Vec<(Duration, usize)>,
 }
 
 impl Cockpit {
@@ -47,6 +49,7 @@ impl Cockpit {
             at: Duration::ZERO,
             wakes: 0,
             draws: 0,
+            frames: Vec::new(),
         }
     }
     fn practice() -> Cockpit {
@@ -84,7 +87,9 @@ impl Cockpit {
             .unwrap();
         self.pace.drew(self.at);
         self.draws += 1;
-        self.screen.backend_mut().sink_mut().take().len()
+        let bytes = self.screen.backend_mut().sink_mut().take().len();
+        self.frames.push((self.at, bytes));
+        bytes
     }
     fn key(&mut self, code: KeyCode) {
         let outside = self.session.key(self.hand(), KeyEvent::new(code, KeyModifiers::NONE));
@@ -179,6 +184,26 @@ fn ten_minutes_of_a_canary_with_all_numbers_changing_stay_within_their_bytes() {
         cockpit.run(5);
         let (mean, _, most) = say(place, &cockpit.run(600));
         assert!(mean <= limits.0 && most <= limits.1, "{place}: {mean} {most}");
+    }
+}
+
+#[test]
+fn no_second_of_a_canarys_first_minute_is_more_than_4096_bytes_whenever_it_begins() {
+    for (place, keys) in [("fleet", &[][..]), ("rollout", &[KeyCode::Enter][..])] {
+        let mut cockpit = Cockpit::practice();
+        // The first frame is the whole screen, and so is that of another place.
+        cockpit.draw();
+        keys.iter().for_each(|key| cockpit.key(*key));
+        cockpit.draw();
+        cockpit.frames.clear();
+        cockpit.run(60);
+        let within = |from: Duration| {
+            let second = cockpit.frames.iter().filter(|(at, _)| (from..from + Duration::from_secs(1)).contains(at));
+            (second.map(|(_, bytes)| bytes).sum::<usize>(), from)
+        };
+        let (most, from) = cockpit.frames.iter().map(|(at, _)| within(*at)).max().unwrap();
+        println!("{place}: at most {most} bytes in a second, from {from:?} on");
+        assert!(most <= 4096, "{place}: {most} from {from:?} on: {:?}", cockpit.frames);
     }
 }
 

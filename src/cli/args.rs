@@ -307,6 +307,9 @@ pub enum JournalCommand {
     Export {
         /// Its id
         rollout: String,
+        /// Then what was counted meanwhile
+        #[arg(long)]
+        seen: bool,
     },
     /// Check the chain of one log, or of all
     Verify {
@@ -374,6 +377,7 @@ mod tests {
             flightdeck doctor
             flightdeck journal list
             flightdeck journal export order-3f9k2m7q
+            flightdeck journal export order-3f9k2m7q --seen
             flightdeck journal verify
             flightdeck completions bash
             flightdeck man";

@@ -5,10 +5,11 @@ use super::flight::{self, Where};
 use super::{Done, folders, scenario, settings};
 use crate::cockpit::{Intent, World};
 use crate::settings::Settings;
-use crate::strategy::{Document, Sources};
+use crate::strategy::Sources;
 use crate::tui::app::{self, Looks, Start};
 use crate::tui::glyphs::GlyphSet;
 use crate::tui::keymap::Keymap;
+use crate::tui::model::Story;
 use crate::tui::theme::ColorChoice;
 use crate::units::{Person, Trouble};
 use clap::ValueEnum;
@@ -22,19 +23,19 @@ pub fn run(args: &CockpitArgs) -> Done {
     let folders = folders().map_err(|t| vec![t])?;
     let settings = settings(&args.fleet, &folders)?;
     let looks = looks(args, &settings)?;
-    let (world, speed, hint) = match flight::destination(&args.fleet, args.practice.practice)? {
+    let (world, speed, hint, story) = match flight::destination(&args.fleet, args.practice.practice)? {
         Where::Practice => {
             let speed = match args.practice.speed {
                 Some(Speed::Times(times)) => times,
                 Some(Speed::Max) => FASTEST,
                 None => 1.0,
             };
-            let (world, hint) = practice(args)?;
-            (world, Some(speed), hint)
+            let (world, hint, story) = practice(args)?;
+            (world, Some(speed), hint, story)
         }
         Where::Real(fleet, contexts) => {
             let hint = format!("real cluster: {}   to practise without one: flightdeck --practice", fleet.name);
-            (flight::real(&fleet, *contexts, args.readonly)?, None, Some(hint))
+            (flight::real(&fleet, *contexts, args.readonly)?, None, Some(hint), None)
         }
     };
     let again = args.clone();
@@ -43,6 +44,7 @@ pub fn run(args: &CockpitArgs) -> Done {
         speed,
         person: flight::person(),
         hint,
+        story,
         looks,
         reread: Box::new(move || {
             let folders = super::folders().map_err(|t| vec![t])?;
@@ -57,19 +59,25 @@ pub fn run(args: &CockpitArgs) -> Done {
 }
 
 /// The practice fleet, alive: traffic flows, `catalogue` rolls in one region, and a canary of `order-service` has just begun.
-fn practice(args: &CockpitArgs) -> Result<(World, Option<String>), Vec<Trouble>> {
+fn practice(args: &CockpitArgs) -> Result<(World, Option<String>, Option<Story>), Vec<Trouble>> {
     let scenario = scenario::find(args.scenario.as_deref(), args.practice.seed)?;
     let mut world = flight::practice(&scenario, args.readonly);
+    let named = args.scenario.is_some();
+    let story = named.then(|| Story { title: scenario.title.clone(), story: scenario.story.clone(), learn: scenario.learn.clone() });
     if args.readonly {
-        return Ok((world, None));
+        return Ok((world, None, story));
     }
     let service = world.service("order-service").map_err(|t| vec![t])?;
     let options = vec![("strategy".to_string(), "canary".to_string())];
-    let document = Document::read(&Sources { options, ..Sources::default() })?;
-    let plan = super::deploy::plan(&world, &document, Some(&service.name), true)?;
+    let sources = Sources { options, ..Sources::default() };
+    let (_, plan) = super::deploy::plan(&world, &sources, Some(&service.name), true)?;
     let launch = Intent::Launch { plan: Arc::new(plan), reason: None };
     world.take(world.now(), launch, &Person::new("mara"), true).map_err(|t| vec![t])?;
-    Ok((world, Some("order-service flies a canary: Enter opens it, n steps on, R takes it back".into())))
+    let hint = match &story {
+        Some(story) => format!("{}: :story tells what it is about, Enter opens order-service", story.title),
+        None => "order-service flies a canary: Enter opens it, n steps on, R takes it back".into(),
+    };
+    Ok((world, Some(hint), story))
 }
 
 /// How it looks: the command line before the settings.

@@ -1,13 +1,15 @@
 //! `deploy`: a rollout driven to its end without a screen, in lines for people or for programs.
 
 use super::args::{DeployArgs, Speed};
+use super::progress::Progress;
 use super::{Done, SCHEMA, document, flight, print};
 use crate::cockpit::{Intent, Sign, World, words};
 use crate::rollout::{By, Event, Mood, Phase, Verb};
-use crate::strategy::{Document, Plan, compile};
+use crate::strategy::{Document, Origin, Plan, Sources, compile};
 use crate::units::{Kind, Place, RolloutId, Span, Time, Trouble, Version};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What practice rolls out when nobody says it.
 const PRACTICE_SERVICE: &str = "order-service";
@@ -16,10 +18,16 @@ const PATIENCE: Span = Span::mins(30);
 
 /// Runs the command.
 pub fn run(args: &DeployArgs) -> Done {
+    let mut typed = args.document.clone();
+    if args.practice.practice && args.config.is_none() && typed.strategy().is_none() {
+        typed.options.push(("strategy".into(), "canary".into()));
+    }
+    // What is wrong with the document is said before any cluster is asked.
+    let sources = document::sources(args.config.as_deref(), &typed)?;
     if args.practice.practice {
         let scenario = super::scenario::find(args.scenario.as_deref(), args.practice.seed)?;
         let mut world = flight::practice(&scenario, false);
-        let Some(id) = launch(&mut world, args, true)? else { return Ok(0) };
+        let Some(id) = launch(&mut world, &sources, args, true)? else { return Ok(0) };
         let mut report = Report::new(args.json, id.clone());
         let speed = match args.practice.speed {
             Some(Speed::Times(times)) => Some(times),
@@ -28,24 +36,15 @@ pub fn run(args: &DeployArgs) -> Done {
         return super::paced(drive(&mut world, &id, &mut report, speed));
     }
     flight::with_real(&args.fleet, false, async |world| {
-        let Some(id) = launch(world, args, args.yes)? else { return Ok(0) };
+        let Some(id) = launch(world, &sources, args, args.yes)? else { return Ok(0) };
         let mut report = Report::new(args.json, id.clone());
         drive(world, &id, &mut report, Some(1.0)).await
     })
 }
 
 /// Launches it; where that version runs already it says so, and there is nothing to drive.
-fn launch(world: &mut World, args: &DeployArgs, armed: bool) -> Result<Option<RolloutId>, Vec<Trouble>> {
-    let mut typed = args.document.clone();
-    if args.config.is_none() && args.document.strategy().is_none() {
-        if !args.practice.practice {
-            let cause = "no strategy and no document";
-            return Err(vec![Trouble::new(Kind::Usage, Place::named("deploy"), cause, "give --strategy NAME or -f FILE")]);
-        }
-        typed.options.push(("strategy".into(), "canary".into()));
-    }
-    let document = document::read(args.config.as_deref(), &typed)?;
-    let plan = plan(world, &document, args.service.as_deref(), args.practice.practice)?;
+fn launch(world: &mut World, sources: &Sources, args: &DeployArgs, armed: bool) -> Result<Option<RolloutId>, Vec<Trouble>> {
+    let (document, plan) = plan(world, sources, args.service.as_deref(), args.practice.practice)?;
     if world.runs_already(&plan) {
         let text = match args.json {
             true => super::json_text(&json!({"schema": SCHEMA, "event": "finished", "outcome": "nothing-to-do", "to": plan.to}))?,
@@ -53,21 +52,39 @@ fn launch(world: &mut World, args: &DeployArgs, armed: bool) -> Result<Option<Ro
         };
         return print(&text).map(|_| None);
     }
+    let annotated = annotated(&document);
+    if !args.json && !annotated.is_empty() {
+        print(&format!("by annotation: {annotated}\n"))?;
+    }
     let launch = Intent::Launch { plan: Arc::new(plan), reason: None };
     world.take(world.now(), launch, &flight::person(), armed).map(Some).map_err(|t| vec![t])
 }
 
-/// Compiles a document for the service that it, or the command line, names.
-pub fn plan(world: &World, document: &Document, service: Option<&str>, practice: bool) -> Result<Plan, Vec<Trouble>> {
-    let name = service.or(document.service.as_deref()).or(practice.then_some(PRACTICE_SERVICE));
+/// The values that the workload's annotations gave.
+fn annotated(document: &Document) -> String {
+    let strategy = (document.strategy_origin == Origin::Annotation).then(|| format!("strategy {}", document.strategy.name()));
+    let given = document.entries.iter().filter(|entry| entry.origin == Origin::Annotation);
+    strategy.into_iter().chain(given.map(|entry| format!("{} {}", entry.key.name, entry.text))).collect::<Vec<_>>().join(", ")
+}
+
+/// Compiles what is said for the service that it, or the command line, names; what is said on the service counts too.
+pub fn plan(world: &World, sources: &Sources, service: Option<&str>, practice: bool) -> Result<(Document, Plan), Vec<Trouble>> {
+    let name = service.or(sources.said("service")).or(practice.then_some(PRACTICE_SERVICE));
     let missing = |what: &str, remedy: &str| vec![Trouble::new(Kind::Usage, Place::named("deploy"), what, remedy)];
     let name = name.ok_or_else(|| missing("no service is named", "write it behind deploy, or as service: in the document"))?;
     let service = world.service(name).map_err(|t| vec![t])?;
+    let (annotations, warnings) = world.annotations(&service);
+    let mut document = document::read(&Sources { annotations, ..sources.clone() })?;
+    document.warnings.extend(warnings);
+    if document.strategy_origin == Origin::Default && sources.file.is_none() {
+        return Err(missing("no strategy and no document", "give --strategy NAME or -f FILE, or annotate it with deployment.strategy"));
+    }
     let next = || practice.then(|| world.next_version(&service)).flatten();
     let to = document.to.clone().map(Version::new).or_else(next);
     let to = to.ok_or_else(|| missing("no version is named", "give --to VERSION, or to: in the document"))?;
     let legs = world.legs(&service, to.as_str(), document.container.as_deref()).map_err(|t| vec![t])?;
-    compile(document, &legs, &service, &shown(&to))
+    let plan = compile(&document, &legs, &service, &shown(&to))?;
+    Ok((document, plan))
 }
 
 /// A digest is called by its first seven figures.
@@ -84,11 +101,13 @@ struct Report {
     id: RolloutId,
     first: bool,
     last: Time,
+    progress: Option<Progress>,
 }
 
 impl Report {
     fn new(json: bool, id: RolloutId) -> Report {
-        Report { json, id, first: true, last: Time::default() }
+        let progress = if json { None } else { Progress::on_terminal() };
+        Report { json, id, first: true, last: Time::default(), progress }
     }
 
     /// Whether somebody still reads.
@@ -96,9 +115,26 @@ impl Report {
         for event in world.take_events(&self.id) {
             self.last = event.at;
             let text = if self.json { self.line(&event) } else { world.rollout(&self.id).and_then(|r| say(r, &event)).unwrap_or_default() };
-            print(&text)?;
+            self.say(&text)?;
         }
         Ok(())
+    }
+
+    /// Prints what stays.
+    fn say(&mut self, text: &str) -> Done {
+        if let Some(progress) = self.progress.as_mut().filter(|_| !text.is_empty()) {
+            progress.clear();
+        }
+        print(text)
+    }
+
+    /// How it goes, where somebody looks.
+    fn show(&mut self, world: &mut World) {
+        let Some(progress) = &mut self.progress else { return };
+        let snapshot = world.snapshot();
+        if let Some(view) = snapshot.rollout(&self.id) {
+            progress.show(view, snapshot.now);
+        }
     }
 
     fn line(&mut self, event: &Event) -> String {
@@ -169,9 +205,13 @@ async fn drive(world: &mut World, id: &RolloutId, report: &mut Report, speed: Op
                 }
             }
             Some(_) => {
+                report.show(world);
                 let next = world.poll_timeout().and_then(|at| clock.until(at));
+                let second = report.progress.is_some().then_some(Duration::from_secs(1));
+                let next = next.into_iter().chain(second).min();
                 tokio::select! {
                     name = signals.next() => {
+                        report.progress = None;
                         eprintln!("{name}: the rollout holds where it is; nothing is rolled back for a signal");
                         world.settle();
                         return finish(world, id, report, 11);
@@ -225,10 +265,10 @@ fn finish(world: &mut World, id: &RolloutId, report: &mut Report, code: u8) -> D
     let (requests, failed) = (view.verdict.requests, view.verdict.failed);
     if report.json {
         let line = json!({
-            "event": "finished", "outcome": outcome, "by": by, "rollout": id, "seconds": seconds.as_secs_f64(),
-            "requests": requests.round(), "failed": failed.round(),
+            "event": "finished", "outcome": outcome, "by": by, "rollout": id, "seconds": seconds,
+            "requests": requests.round() as u64, "failed": failed.round() as u64,
         });
-        print(&format!("{line}\n"))?;
+        report.say(&format!("{line}\n"))?;
     } else {
         let (from, to) = (&view.status.from, &view.status.to);
         let back = view.status.back.as_ref().and_then(|b| b.took).map(|t| format!(" in {:.1} s", t.as_secs_f64())).unwrap_or_default();
@@ -237,7 +277,7 @@ fn finish(world: &mut World, id: &RolloutId, report: &mut Report, code: u8) -> D
             10 => format!("rolled back: {} is back on {from}{back}", view.status.service),
             _ => format!("held at {}: {}", view.status.want, super::verb::words(&view.status.mood)),
         };
-        print(&format!("{text}   {} requests on {to}, {} failed\n", requests.round(), failed.round()))?;
+        report.say(&format!("{text}   {} requests on {to}, {} failed\n", requests.round(), failed.round()))?;
     }
     Ok(code)
 }

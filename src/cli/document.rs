@@ -95,8 +95,9 @@ impl FromArgMatches for DocumentArgs {
     }
 }
 
-/// Reads a document: the file, where there is one (`-`: standard input), and what was typed over it.
-pub fn read(file: Option<&Path>, typed: &DocumentArgs) -> Result<Document, Vec<Trouble>> {
+/// Reads what is said of a rollout: the file, where there is one (`-`: standard input), and what was typed over it. What is
+/// wrong with it is said here, before any cluster is asked.
+pub fn sources(file: Option<&Path>, typed: &DocumentArgs) -> Result<Sources, Vec<Trouble>> {
     if !typed.not_flown.is_empty() {
         let refuse = |(name, strategy): &(&str, &str)| {
             let cause = format!("it belongs to {strategy}, which is not flown by this version");
@@ -115,7 +116,17 @@ pub fn read(file: Option<&Path>, typed: &DocumentArgs) -> Result<Document, Vec<T
         }
     });
     let sources = Sources { options: typed.options.clone(), file: written, ..Sources::default() };
-    Document::read(&sources).map_err(|troubles| troubles.into_iter().map(typed_wrong).collect())
+    let is_text = sources.file.as_ref().is_none_or(|file| file.root.is_some() && file.troubles.is_empty());
+    // Where only the workload's annotations may name the strategy, nobody knows yet which keys are right.
+    if !is_text || sources.said("strategy").is_some() {
+        read(&sources)?;
+    }
+    Ok(sources)
+}
+
+/// The document that all sources make.
+pub fn read(sources: &Sources) -> Result<Document, Vec<Trouble>> {
+    Document::read(sources).map_err(|troubles| troubles.into_iter().map(typed_wrong).collect())
 }
 
 /// What is wrong with an option is a matter of usage, not of a document.

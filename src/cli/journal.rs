@@ -15,7 +15,7 @@ pub fn run(command: &JournalCommand) -> Done {
     let journal = Journal::new(&folders()?);
     match command {
         JournalCommand::List { json } => print(&journal.list(*json)?),
-        JournalCommand::Export { rollout } => journal.export(rollout, &mut std::io::stdout().lock()),
+        JournalCommand::Export { rollout, seen } => journal.export(rollout, *seen, &mut std::io::stdout().lock()),
         JournalCommand::Verify { rollout, json } => {
             let (text, broken) = journal.verify(rollout.as_deref(), *json)?;
             print(&text)?;
@@ -93,8 +93,9 @@ impl Journal {
         Ok(columns(&table))
     }
 
-    /// The lines of one log as they are, as far as its chain holds; before them one line that says what they are.
-    fn export(&self, rollout: &str, out: &mut dyn Write) -> Done {
+    /// The lines of one log as they are, as far as its chain holds; before them one line that says what they are. `seen`: after
+    /// them what was counted.
+    fn export(&self, rollout: &str, seen: bool, out: &mut dyn Write) -> Done {
         let (store, rollout) = self.find(rollout)?;
         let path = store.path(&rollout, "log")?;
         let name = path.display().to_string();
@@ -109,9 +110,15 @@ impl Journal {
             match lines.advance().map_err(unreadable)? {
                 Next::Event(_) | Next::Fault(Fault::Tainted { .. }) => line = [lines.raw(), b"\n"].concat(),
                 Next::Fault(fault) => return Err(vec![fault.trouble(&name)]),
-                Next::Torn(_) | Next::End => return written(out.flush()).map(|_| 0),
+                Next::Torn(_) | Next::End => break,
             }
         }
+        for line in if seen { store.seen(&rollout)? } else { Vec::new() } {
+            if !written(out.write_all(&line.line()))? {
+                return Ok(0);
+            }
+        }
+        written(out.flush()).map(|_| 0)
     }
 
     /// Checks one log, or all. What is broken is the second part.
@@ -190,6 +197,8 @@ fn row(store: &FileStore, rollout: RolloutId, practice: bool) -> Result<Row, Tro
         What::RollbackBegan { .. } => Some("rolling back"),
         What::Aborted { .. } => Some("held"),
         What::Undone | What::Restarted | What::Taken => Some("in flight"),
+        What::LineStopped { .. } => Some("line stopped"),
+        What::LineResumed => Some("line resumed"),
         _ => None,
     });
     let (holds, line, why) = match &fault {

@@ -12,6 +12,7 @@ pub mod flight;
 pub mod journal;
 pub mod man;
 pub mod plan;
+mod progress;
 pub mod scenario;
 pub mod status;
 pub mod strategies;
@@ -97,12 +98,46 @@ struct Failed<'a> {
     errors: Option<&'a [Trouble]>,
 }
 
+/// What to do about a refusal, for somebody who has no keys here: the command of each key, `--yes` for arming.
+fn spoken(trouble: &Trouble) -> Trouble {
+    if trouble.kind != Kind::Refused {
+        return trouble.clone();
+    }
+    if trouble.remedy == "press A to arm" {
+        return Trouble { remedy: "give --yes".into(), ..trouble.clone() };
+    }
+    let mut words: Vec<String> = Vec::new();
+    let mut all = trouble.remedy.split(' ').peekable();
+    while let Some(word) = all.next() {
+        let key = word.trim_end_matches(',');
+        let command = match key {
+            "R" => "rollback",
+            "p" if all.peek() == Some(&"to") => "resume",
+            "p" => "pause",
+            "S" => "skip",
+            "r" => "retry",
+            "u" => "undo",
+            "T" => "take",
+            _ => {
+                words.push(word.into());
+                continue;
+            }
+        };
+        if let Some(press) = words.last_mut().filter(|word| *word == "press") {
+            *press = "use".into();
+        }
+        words.push(format!("`flightdeck {command}`{}", &word[key.len()..]));
+    }
+    Trouble { remedy: words.join(" "), ..trouble.clone() }
+}
+
 /// Says what is wrong, all of it: for people on standard error, for programs as one object on standard output. The exit code
 /// is the first trouble's.
 fn fail(troubles: &[Trouble], json: bool) -> u8 {
+    let troubles: Vec<Trouble> = troubles.iter().map(spoken).collect();
     let Some(first) = troubles.first() else { return 0 };
     let text = if json {
-        let all = (troubles.len() > 1).then_some(troubles);
+        let all = (troubles.len() > 1).then_some(troubles.as_slice());
         serde_json::to_string(&Failed { error: first, errors: all }).unwrap_or_default() + "\n"
     } else {
         troubles.iter().map(|trouble| format!("{trouble}\n")).collect()

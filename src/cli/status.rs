@@ -94,7 +94,12 @@ fn table(snapshot: &Snapshot) -> String {
             ]
         })
         .collect();
-    text += if flights.is_empty() { "\nnothing is in flight\n" } else { "\n" };
+    let (answer, all) = snapshot.clusters();
+    text += match flights.is_empty() {
+        true if answer == 0 => "\nnothing is known: `flightdeck doctor` says what to do\n",
+        true => "\nnothing is in flight\n",
+        false => "\n",
+    };
     text += &columns(&flights);
     let mut rows: Vec<Vec<String>> = Vec::new();
     for service in &snapshot.services {
@@ -108,7 +113,12 @@ fn table(snapshot: &Snapshot) -> String {
         rows.push(std::iter::once(service.service.to_string()).chain(service.cells.iter().map(cell)).collect());
     }
     let two: Vec<[String; 2]> = rows.into_iter().map(|mut r| [r.remove(0), r.join("   ")]).collect();
-    text += "\n";
-    text += &columns(&two);
+    if !two.is_empty() {
+        text += "\n";
+        text += &columns(&two);
+    }
+    if answer > 0 && answer < all {
+        text += "\nnot all regions answer: `flightdeck doctor` says what to do\n";
+    }
     text
 }

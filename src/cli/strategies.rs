@@ -1,8 +1,8 @@
 //! `flightdeck strategies [show NAME]`, `deploy --list-strategies` and `deploy --strategy NAME --help`.
 
 use super::args::{Cli, DeployArgs, StrategiesArgs, StrategiesCommand};
-use super::{Done, print};
-use crate::strategy::{StrategyKind, kebab, keys, strategies_text, strategy, strategy_help, strategy_text};
+use super::{Done, json_text, print};
+use crate::strategy::{StrategyKind, kebab, keys, strategies_json, strategies_text, strategy, strategy_help, strategy_text};
 use crate::units::{Kind, Place, Trouble};
 use clap::CommandFactory;
 
@@ -17,6 +17,7 @@ pub fn run(args: &StrategiesArgs) -> Done {
 /// `deploy`, when it is asked what there is and not to do it.
 pub fn about_deploy(args: &DeployArgs) -> Done {
     match args.document.strategy() {
+        _ if args.list_strategies && args.json => print(&json_text(&strategies_json())?),
         _ if args.list_strategies => print(&strategies_text()),
         Some(name) => {
             let kind = named(name)?;

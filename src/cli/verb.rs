@@ -3,6 +3,7 @@
 use super::args::VerbArgs;
 use super::{Done, SCHEMA, flight, print};
 use crate::cockpit::{Intent, World};
+use crate::journal::HELD;
 use crate::rollout::{Mood, Phase, Verb};
 use crate::units::{Kind, Place, RolloutId, Span, Trouble};
 use serde_json::json;
@@ -17,9 +18,13 @@ pub fn run(verb: Verb, args: &VerbArgs, armed: bool) -> Done {
     flight::with_real(&args.fleet, false, async |world| {
         let id = find(world, &args.rollout, verb)?;
         let held = world.held_elsewhere(&id);
-        if let Some(by) = held.filter(|_| verb != Verb::Rollback) {
-            let remedy = "use that one; `flightdeck rollback` works from anywhere";
-            return Err(vec![Trouble::new(Kind::Refused, Place::named(id.as_str()), by, remedy)]);
+        if let Some(why) = held.filter(|_| verb != Verb::Rollback) {
+            let remedy = if why == HELD {
+                "do it there, or end that one first; rollback works from here too"
+            } else {
+                "no step forward without a log; rollback works all the same"
+            };
+            return Err(vec![Trouble::new(Kind::Refused, Place::named(id.as_str()), why, remedy)]);
         }
         let press = Intent::Press { rollout: id, verb, reason: args.reason.clone() };
         let id = world.take(flight::now(), press, &flight::person(), armed).map_err(|t| vec![t])?;

@@ -59,7 +59,8 @@ impl World {
                 match self.rows.get_mut(&workload.id) {
                     Some(row) => row.workload = *workload,
                     None => {
-                        self.rows.insert(workload.id.clone(), Row { workload: *workload, track: Track::default() });
+                        let track = self.past.remove(&workload.id).unwrap_or_default();
+                        self.rows.insert(workload.id.clone(), Row { workload: *workload, track });
                     }
                 }
             }

@@ -49,6 +49,19 @@ impl World {
         Ok(legs)
     }
 
+    /// What the owners of a service wrote on it about how it is rolled out, and where its regions do not agree: the first one
+    /// counts that says anything.
+    pub fn annotations(&self, service: &Service) -> (Vec<(String, String)>, Vec<String>) {
+        let here = |spec: &super::RegionSpec| {
+            self.rows.values().find(|r| r.workload.service == *service && r.workload.id.region == spec.name).map(|r| &r.workload)
+        };
+        let rows: Vec<&Workload> = self.spec.regions.iter().filter_map(here).collect();
+        let Some(first) = rows.iter().find(|w| !w.annotations.is_empty()) else { return (Vec::new(), Vec::new()) };
+        let differs = rows.iter().filter(|w| w.annotations != first.annotations);
+        let warning = |w: &&Workload| format!("annotations in {}: not those of {}, which count", w.id.region, first.id.region);
+        (first.annotations.clone(), differs.map(|w| warning(w)).collect())
+    }
+
     /// Whether every leg of a plan runs its image already.
     pub fn runs_already(&self, plan: &Plan) -> bool {
         plan.legs.iter().all(|leg| {

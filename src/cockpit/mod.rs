@@ -8,6 +8,7 @@ mod drive;
 mod evidence;
 mod fold;
 mod launch;
+mod line;
 mod news;
 mod snapshot;
 mod track;

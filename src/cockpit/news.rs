@@ -4,7 +4,7 @@ use super::snapshot::Sign;
 use super::world::Flown;
 use crate::fleet::Side;
 use crate::rollout::{By, Event, Phase, RollbackCause, Rollout, What};
-use crate::units::{Percent, Time};
+use crate::units::{Percent, Time, count};
 
 /// Adds what an event means to a person, where it means anything.
 pub(super) fn tell(flown: &mut Flown, event: &Event) {
@@ -29,14 +29,16 @@ pub fn words(engine: &Rollout, event: &Event) -> Option<(Sign, String, String)> 
     let to = plan.to.clone();
     let from = plan.from();
     match &event.what {
-        What::Launched { plan, .. } => Some((Sign::Launched, format!("{} launched", plan.to), format!("{by}, {} steps", plan.steps.len()))),
+        What::Launched { plan, .. } => {
+            Some((Sign::Launched, format!("{} launched", plan.to), format!("{by}, {}", count(plan.steps.len(), "step"))))
+        }
         What::Boarded { plan, .. } => Some((Sign::Launched, format!("update to {} boarded", plan.to), by)),
         What::Taken => Some((Sign::Launched, "controls taken".into(), by)),
         What::ReplicasSet { leg, side: Side::New, pods } if *pods > 0 => {
-            Some((Sign::Moves, format!("{leg} {} of {to}", pods_of(*pods)), "asked".into()))
+            Some((Sign::Moves, format!("{leg} {} of {to}", count(*pods, "pod")), "asked".into()))
         }
         What::ReplicasSet { leg, side: Side::Old, pods } if *pods > 0 => {
-            Some((Sign::Moves, format!("{leg} {} of {from}", pods_of(*pods)), "asked".into()))
+            Some((Sign::Moves, format!("{leg} {} of {from}", count(*pods, "pod")), "asked".into()))
         }
         What::HomeSet { leg, side: Side::New } => Some((Sign::Moves, format!("{leg} adopts {to}"), "without traffic first".into())),
         What::HomeSet { leg, side: Side::Old } => Some((Sign::Back, format!("{leg} takes {from} again"), "without traffic first".into())),
@@ -101,13 +103,10 @@ pub fn words(engine: &Rollout, event: &Event) -> Option<(Sign, String, String)> 
         | What::Landed { .. }
         | What::HealthPassed { .. }
         | What::CheckPassed { .. }
-        | What::WishRenewed { .. } => None,
+        | What::WishRenewed { .. }
+        | What::LineStopped { .. }
+        | What::LineResumed => None,
     }
-}
-
-/// `1 pod`, `3 pods`.
-fn pods_of(n: u32) -> String {
-    if n == 1 { "1 pod".into() } else { format!("{n} pods") }
 }
 
 /// Remembers the share that is asked for, over all legs.

@@ -2,9 +2,10 @@
 
 use crate::analysis::Verdict;
 use crate::fleet::{Protection, Role};
-use crate::rollout::{Mood, Phase, Status};
+use crate::rollout::{Mood, NotHeld, Phase, Status};
+use crate::units::json::{all_seconds, percent, seconds, whole};
 use crate::units::{LegId, Percent, Region, RolloutId, Service, Span, Term, Time, Version, WorkloadId};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::sync::Arc;
 
 /// The length of one chart point: a dot of braille is 5 s, a column 10 s.
@@ -49,14 +50,16 @@ pub struct SideView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<f64>,
     /// Requests in the window.
+    #[serde(serialize_with = "whole")]
     pub requests: f64,
     /// Of those, failed.
+    #[serde(serialize_with = "whole")]
     pub errors: f64,
     /// Errors per request; absent without requests.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "errorsPercent", serialize_with = "percent", skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
     /// p50, p95, p99 in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "latencySeconds", serialize_with = "all_seconds", skip_serializing_if = "Option::is_none")]
     pub latency: Option<[f64; 3]>,
 }
 
@@ -67,19 +70,22 @@ pub struct VerdictView {
     /// The word.
     pub verdict: Verdict,
     /// New minus old, in points.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "differencePoints", skip_serializing_if = "Option::is_none")]
     pub difference: Option<f64>,
     /// Newcombe's 95 % interval of it, in points.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "intervalPoints", skip_serializing_if = "Option::is_none")]
     pub interval: Option<(f64, f64)>,
     /// New minus old p99, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "p99DifferenceSeconds", serialize_with = "seconds", skip_serializing_if = "Option::is_none")]
     pub p99_difference: Option<f64>,
     /// Requests counted on the new side so far.
+    #[serde(serialize_with = "whole")]
     pub requests: f64,
     /// Requests that failed on the new side so far.
+    #[serde(serialize_with = "whole")]
     pub failed: f64,
-    /// In words, where there is something to say.
+    /// In words, where there is something to say: why, where a number is missing.
+    #[serde(rename = "why", skip_serializing_if = "String::is_empty")]
     pub says: String,
     /// The next check.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,7 +191,7 @@ pub struct RolloutView {
     /// What happened, newest first, at most 100.
     pub notes: Vec<Note>,
     /// Requests that failed on the new side since it began to fail, and since when; for the strip.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "failed_since", skip_serializing_if = "Option::is_none")]
     pub failed_since: Option<(Time, f64)>,
     /// The log.
     #[serde(flatten)]
@@ -202,7 +208,7 @@ pub struct RegionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
     /// Its share of all requests, where they are counted.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "sharePercent", skip_serializing_if = "Option::is_none")]
     pub share: Option<Percent>,
     /// Whether it answers.
     pub state: RegionState,
@@ -213,7 +219,7 @@ pub struct RegionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heard: Option<Time>,
     /// Objects that could not be read, and the last reason.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "skipped", skip_serializing_if = "Option::is_none")]
     pub skipped: Option<(u64, String)>,
     /// What the user may not do here, in words.
     pub denied: Vec<String>,
@@ -250,7 +256,7 @@ pub struct Cell {
     /// The version that serves, or served before the update.
     pub version: Version,
     /// The version it moves to, and its share.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "moves_to", skip_serializing_if = "Option::is_none")]
     pub to: Option<(Version, Percent)>,
     /// How it goes.
     pub mood: CellMood,
@@ -261,6 +267,7 @@ pub struct Cell {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift_since: Option<Time>,
     /// Ready pods, and asked for.
+    #[serde(serialize_with = "pods")]
     pub pods: (u32, u32),
     /// The rollout that moves it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -293,12 +300,16 @@ pub enum CellMood {
 pub struct ServiceView {
     /// Which.
     pub service: Service,
-    /// One per region, in the order of `Snapshot::regions`; `None`: not there.
+    /// One per region, in the order of `Snapshot::regions`; `None`: not there. In JSON only those that are.
+    #[serde(serialize_with = "there")]
     pub cells: Vec<Option<Cell>>,
     /// All regions and versions together, the last 10 s.
     pub numbers: SideView,
     /// Versions that can be launched, newest first.
     pub versions: Vec<Version>,
+    /// What its owners wrote on it about how it is rolled out.
+    #[serde(serialize_with = "annotations", skip_serializing_if = "Vec::is_empty")]
+    pub annotations: Vec<(String, String)>,
 }
 
 /// Replication of one kind of data, the worst region's.
@@ -315,6 +326,20 @@ pub struct LagView {
     /// How far it may be.
     #[serde(rename = "promiseSeconds")]
     pub promise: Span,
+}
+
+/// A line that stands: no forward step anywhere in the fleet.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoppedLine {
+    /// Since when.
+    pub since: Time,
+    /// Who stopped it.
+    pub by: String,
+    /// What is held for it, and goes on with it.
+    pub held: Vec<RolloutId>,
+    /// What could not be held, and why.
+    pub not_held: Vec<NotHeld>,
 }
 
 /// Everything.
@@ -344,11 +369,60 @@ pub struct Snapshot {
     pub notes: Vec<Note>,
     /// Replication, where something tells about it.
     pub lags: Vec<LagView>,
+    /// While the line is stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_line: Option<StoppedLine>,
     /// The highest term seen anywhere; a display fact.
     pub term: Term,
     /// The last change that was seen, where one was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_change: Option<Time>,
+}
+
+fn failed_since<S: Serializer>(since: &Option<(Time, f64)>, s: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct FailedSince {
+        at: Time,
+        #[serde(serialize_with = "whole")]
+        failed: f64,
+    }
+    since.map(|(at, failed)| FailedSince { at, failed }).serialize(s)
+}
+
+fn skipped<S: Serializer>(skipped: &Option<(u64, String)>, s: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Skipped<'a> {
+        objects: u64,
+        why: &'a str,
+    }
+    skipped.as_ref().map(|(objects, why)| Skipped { objects: *objects, why }).serialize(s)
+}
+
+fn moves_to<S: Serializer>(to: &Option<(Version, Percent)>, s: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct MovesTo<'a> {
+        version: &'a Version,
+        share_percent: Percent,
+    }
+    to.as_ref().map(|(version, share)| MovesTo { version, share_percent: *share }).serialize(s)
+}
+
+fn pods<S: Serializer>((ready, want): &(u32, u32), s: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Pods {
+        ready: u32,
+        want: u32,
+    }
+    Pods { ready: *ready, want: *want }.serialize(s)
+}
+
+fn annotations<S: Serializer>(all: &[(String, String)], s: S) -> Result<S::Ok, S::Error> {
+    s.collect_map(all.iter().map(|(name, value)| (name, value)))
+}
+
+fn there<S: Serializer>(cells: &[Option<Cell>], s: S) -> Result<S::Ok, S::Error> {
+    s.collect_seq(cells.iter().flatten())
 }
 
 impl RolloutView {

@@ -32,7 +32,17 @@ impl Default for Track {
 }
 
 impl Track {
+    /// Takes in what was counted before a restart: for the curves alone. A verdict counts from what this process saw.
+    pub fn recall(&mut self, sample: &Sample) {
+        self.dot(sample);
+    }
+
     pub fn push(&mut self, sample: Sample) {
+        self.dot(&sample);
+        self.recent.push(sample.at, sample);
+    }
+
+    fn dot(&mut self, sample: &Sample) {
         let slot = (sample.at.0 - 1).div_euclid(DOT.0 as i64);
         if slot != self.open.0 {
             self.close_dot();
@@ -41,7 +51,6 @@ impl Track {
         for (revision, counts) in &sample.counts {
             self.open.1.entry(revision.clone()).or_default().add(counts);
         }
-        self.recent.push(sample.at, sample);
     }
 
     fn close_dot(&mut self) {
@@ -104,6 +113,11 @@ impl Track {
             mine += sample.of(revision).map_or(0.0, |c| c.requests);
         }
         (all > 0.0).then(|| Percent::from_share(mine / all))
+    }
+
+    /// Whether an interval that began after a time was counted.
+    pub fn counted_since(&self, since: Time) -> bool {
+        self.recent.between(since, Time(i64::MAX)).any(|(at, sample)| *at - sample.span >= since)
     }
 
     /// All revisions together, in the intervals of a time.

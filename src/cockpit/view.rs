@@ -4,7 +4,7 @@ use super::snapshot::*;
 use super::track::{SMOOTH, side, together};
 use super::{World, fold::Row};
 use crate::fleet::Counts;
-use crate::rollout::{LegMood, Mood, Rollout};
+use crate::rollout::{LegMood, LegStatus, Mood, Rollout, Status};
 use crate::units::{Percent, Region, RolloutId, Service, Span, Time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,6 +42,7 @@ impl World {
             services: self.service_views(&rollouts),
             notes: self.all_notes(&rollouts),
             lags: self.lag_views(),
+            stopped_line: self.line.as_ref().map(super::line::Line::view),
             term: self.flown.values().map(|f| f.engine.term()).max().unwrap_or_default(),
             last_change: rows.max(),
             rollouts,
@@ -57,7 +58,8 @@ impl World {
     fn rollout_view(&self, engine: &Rollout) -> RolloutView {
         let id = engine.id();
         let seen = self.observe(engine, Some(id));
-        let status = engine.status(&seen, self.now);
+        let mut status = engine.status(&seen, self.now);
+        self.forget_old_shares(engine, &mut status);
         let flown = self.flown.get(id);
         let (mut old, mut new, mut span) = (Counts::default(), Counts::default(), Span::ZERO);
         let mut legs = Vec::new();
@@ -89,6 +91,31 @@ impl World {
             record: RecordView { not_recorded: self.not_recorded(id) },
             legs,
             status,
+        }
+    }
+
+    /// Where counts come seldom, those of before a rollback say nothing of now: a leg that is proven back has no share any
+    /// more, and that of one that still moves is not known.
+    fn forget_old_shares(&self, engine: &Rollout, status: &mut Status) {
+        let Some(back) = &status.back else { return };
+        let mut forgot = false;
+        for plan in &engine.plan().legs {
+            let moved = engine.weight_since(&plan.id).map(|(_, at)| at).filter(|at| *at >= back.began);
+            let counted = |at| self.rows.get(&plan.workload).is_some_and(|row| row.track.counted_since(at));
+            let leg = status.legs.iter_mut().find(|l| l.id == plan.id && l.seen.is_some());
+            if let (Some(at), Some(leg)) = (moved, leg)
+                && !counted(at)
+            {
+                let proven = back.legs.iter().any(|(id, took)| *id == leg.id && took.is_some());
+                leg.seen = proven.then_some(Percent::ZERO);
+                forgot = true;
+            }
+        }
+        if forgot {
+            let of = |l: &LegStatus| Some((l.seen?.share(), l.load.unwrap_or(1.0)));
+            let all: Option<Vec<(f64, f64)>> = status.legs.iter().map(of).collect();
+            let sum = |all: &[(f64, f64)]| all.iter().fold((0.0, 0.0), |(m, s), (share, load)| (m + share * load, s + load));
+            status.seen = all.map(|all| sum(&all)).filter(|(_, load)| *load > 0.0).map(|(mine, load)| Percent::from_share(mine / load));
         }
     }
 
@@ -150,7 +177,8 @@ impl World {
             let here = |spec: &super::RegionSpec| rows.iter().find(|r| r.workload.id.region == spec.name);
             let cells = self.spec.regions.iter().map(|spec| here(spec).map(|row| self.cell(row, &rows, rollout))).collect();
             let versions = self.versions.get(service).cloned().unwrap_or_default();
-            ServiceView { service: service.clone(), cells, numbers: side(&sum, span), versions }
+            let annotations = self.annotations(service).0;
+            ServiceView { service: service.clone(), cells, numbers: side(&sum, span), versions, annotations }
         };
         services.into_iter().map(view).collect()
     }

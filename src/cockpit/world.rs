@@ -2,7 +2,9 @@
 
 use super::evidence::Evidence;
 use super::fold::{RegionFold, Row};
+use super::line::Line;
 use super::snapshot::{Note, Sign};
+use super::track::Track;
 use crate::fleet::{Protection, Role, Way};
 use crate::journal::{Seen, SeenHealthy, Store};
 use crate::platform::{Order, Platform, Question};
@@ -64,6 +66,10 @@ pub enum Intent {
         /// Why, as typed.
         reason: Option<String>,
     },
+    /// No forward step anywhere in this fleet.
+    StopLine,
+    /// What the stopped line holds goes on.
+    ResumeLine,
 }
 
 /// A rollout that is flown from here.
@@ -103,18 +109,22 @@ impl Flown {
 pub struct World {
     pub(super) spec: FleetSpec,
     pub(super) platform: Box<dyn Platform>,
-    store: Box<dyn Store>,
+    pub(super) store: Box<dyn Store>,
     healthy: Option<SeenHealthy>,
     ids: Ids,
     pub(super) now: Time,
     pub(super) regions: BTreeMap<Region, RegionFold>,
     pub(super) rows: BTreeMap<WorkloadId, Row>,
+    /// What was counted before a restart, of workloads that were not seen since.
+    pub(super) past: BTreeMap<WorkloadId, Track>,
     pub(super) versions: BTreeMap<Service, Vec<Version>>,
     pub(super) lags: BTreeMap<(String, Region), (Span, Span)>,
     pub(super) flown: BTreeMap<RolloutId, Flown>,
     pub(super) watched: BTreeMap<Service, Rollout>,
     pub(super) watch_again: BTreeSet<Service>,
     pub(super) notes: VecDeque<Note>,
+    /// While the line is stopped.
+    pub(super) line: Option<Line>,
     questions: Vec<Question>,
     pub(super) dirty: bool,
     pub(super) picture: Option<Arc<super::Snapshot>>,
@@ -169,12 +179,14 @@ impl World {
             now,
             regions: BTreeMap::new(),
             rows: BTreeMap::new(),
+            past: BTreeMap::new(),
             versions: BTreeMap::new(),
             lags: BTreeMap::new(),
             flown: BTreeMap::new(),
             watched: BTreeMap::new(),
             watch_again: BTreeSet::new(),
             notes: VecDeque::new(),
+            line: None,
             questions: Vec::new(),
             dirty: true,
             picture: None,
@@ -183,6 +195,7 @@ impl World {
             world.region(&region.name);
         }
         world.board_logs();
+        world.board_line();
         world
     }
 
@@ -200,6 +213,7 @@ impl World {
             }
             if !engine.ended() {
                 self.store.open(&id);
+                self.recall(&id);
             }
             let mut flown = Flown::new(engine);
             let from = log.events.len().saturating_sub(MOST_NOTES);
@@ -209,6 +223,18 @@ impl World {
             self.flown.insert(id, flown);
         }
         self.forget_ended();
+    }
+
+    /// The curves of a rollout that goes on begin where they were.
+    fn recall(&mut self, id: &RolloutId) {
+        match self.store.seen(id) {
+            Ok(all) => all.iter().for_each(|seen| {
+                if let Seen::Sample(sample) = seen {
+                    self.past.entry(sample.workload.clone()).or_default().recall(sample);
+                }
+            }),
+            Err(trouble) => tracing::warn!(%trouble, "the curves begin anew"),
+        }
     }
 
     fn forget_ended(&mut self) {
@@ -258,27 +284,39 @@ impl World {
         let (needs_arming, name) = match &intent {
             Intent::Launch { plan, .. } => (true, plan.service.name.to_string()),
             Intent::Press { rollout, verb, .. } => (verb.needs_arming(), rollout.to_string()),
+            Intent::StopLine => (false, self.spec.name.to_string()),
+            Intent::ResumeLine => (true, self.spec.name.to_string()),
         };
         let refuse = |cause: &str, remedy: &str| Err(Trouble::new(Kind::Refused, Place::named(&name), cause, remedy));
         if self.spec.readonly {
             return refuse("this flightdeck is read-only", "start it without --readonly");
         }
         if needs_arming && self.spec.protection == Protection::Safe && !armed {
-            return refuse("this fleet is safe", "press A to arm, or give --yes on the command line");
+            return refuse("this fleet is safe", "press A to arm");
         }
         let id = match intent {
             Intent::Launch { plan, reason } => self.launch(plan, reason, by)?,
             Intent::Press { rollout, verb, reason } => self.press(rollout, verb, reason, by)?,
+            Intent::StopLine => return self.stop_line(by),
+            Intent::ResumeLine => return self.resume_line(by),
         };
-        self.decide_on(&id);
-        self.send(&id);
-        self.ask();
+        self.lead_on(&id);
         Ok(id)
+    }
+
+    /// What a press led to leaves at once.
+    pub(super) fn lead_on(&mut self, id: &RolloutId) {
+        self.decide_on(id);
+        self.send(id);
+        self.ask();
     }
 
     fn launch(&mut self, plan: Arc<Plan>, reason: Option<String>, by: &Person) -> Result<RolloutId, Trouble> {
         let refuse =
             |cause: String, remedy: &str| Err(Trouble::new(Kind::Refused, Place::named(plan.service.name.as_ref()), cause, remedy));
+        if self.line.is_some() {
+            return refuse("the line is stopped: no forward step in this fleet".into(), "F in the cockpit resumes it");
+        }
         let flying = self.flown.values().find(|f| f.engine.plan().service == plan.service && !f.engine.settled());
         if let Some(other) = flying {
             return refuse(format!("{} is in flight", other.engine.id()), "finish it or take it back first");
@@ -324,7 +362,7 @@ impl World {
         Ok(id)
     }
 
-    fn press(&mut self, id: RolloutId, verb: Verb, reason: Option<String>, by: &Person) -> Result<RolloutId, Trouble> {
+    pub(super) fn press(&mut self, id: RolloutId, verb: Verb, reason: Option<String>, by: &Person) -> Result<RolloutId, Trouble> {
         let unknown = || Trouble::new(Kind::Usage, Place::named(id.as_str()), "there is no such rollout here", "see flightdeck status");
         let boards = !self.flown.contains_key(&id);
         if boards {
@@ -507,7 +545,9 @@ impl World {
             };
             if let Some((sign, text, aside)) = news {
                 let rollout = found.as_ref().map(|f| f.id().clone());
-                self.notes.push_front(Note { at: self.now, sign, subject: service.name.clone(), text, aside, rollout });
+                // What is under way when it is first seen began before that.
+                let at = if sign == Sign::Moves { found.as_ref().map_or(self.now, |f| f.began().min(self.now)) } else { self.now };
+                self.notes.push_front(Note { at, sign, subject: service.name.clone(), text, aside, rollout });
                 self.notes.truncate(MOST_NOTES);
             }
             match found {
@@ -579,6 +619,10 @@ impl World {
 }
 
 impl World {
+    /// The fleet's name.
+    pub fn fleet(&self) -> &str {
+        &self.spec.name
+    }
     /// Whether the fleet is simulated.
     pub fn practice(&self) -> bool {
         self.spec.practice

@@ -1,5 +1,6 @@
 //! Requests, errors and latency, counted per side over whole intervals, and bounded series of them.
 
+use crate::units::json::exact;
 use crate::units::{Revision, Span, Time, WorkloadId};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -45,10 +46,13 @@ impl Histogram {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counts {
     /// Requests answered.
+    #[serde(serialize_with = "exact")]
     pub requests: f64,
     /// Of those, failed.
+    #[serde(serialize_with = "exact")]
     pub errors: f64,
     /// How slow they were, where it is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Histogram>,
 }
 
@@ -79,6 +83,7 @@ pub struct Sample {
     /// When the interval ended.
     pub at: Time,
     /// How long it was.
+    #[serde(rename = "spanSeconds")]
     pub span: Span,
     /// Per revision.
     pub counts: Vec<(Revision, Counts)>,

@@ -77,6 +77,7 @@ pub struct Pods {
     /// How many serve: addresses in the EndpointSlices where those are known, else ready pods.
     pub ready: u32,
     /// Why some do not become ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stuck: Option<Stuck>,
 }
 
@@ -235,6 +236,9 @@ pub struct Workload {
     pub drains: bool,
     /// How long pods usually take from start to ready, where it was seen.
     pub start_takes: Option<Span>,
+    /// What its owner wrote on it about how it is rolled out: `deployment.strategy` and the like, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub annotations: Vec<(String, String)>,
 }
 
 impl Workload {

@@ -17,6 +17,8 @@ use std::thread;
 use std::time::Duration;
 use tokio::sync::Notify;
 
+/// Why a log cannot be written that another flightdeck on this machine has open.
+pub const HELD: &str = "another flightdeck drives it";
 /// So many jobs may wait for the disk.
 const MOST_JOBS: usize = 1024;
 /// So many bytes of one log may wait for a disk that takes none.
@@ -104,16 +106,6 @@ impl FileStore {
         FileStore { dir, practice, open: BTreeMap::new(), jobs: Some(jobs), woken, writer: writer.ok() }
     }
 
-    /// What was seen of a rollout, oldest first; nothing when nobody kept it.
-    pub fn seen(&self, rollout: &RolloutId) -> Result<Vec<Seen>, Trouble> {
-        let path = self.path(rollout, "seen")?;
-        match File::open(&path) {
-            Ok(file) => read_seen(BufReader::new(file)).map_err(|e| unreadable(&path, &e)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(e) => Err(unreadable(&path, &e)),
-        }
-    }
-
     /// The file of a rollout; an id that could name a file elsewhere is refused.
     pub fn path(&self, rollout: &RolloutId, ending: &str) -> Result<PathBuf, Trouble> {
         let id = rollout.as_str();
@@ -135,7 +127,7 @@ impl FileStore {
         // A log that was closed just now may still be in the writer's hands.
         match file.try_lock().or_else(|e| if self.settled() { file.try_lock() } else { Err(e) }) {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err("another flightdeck writes this log".into()),
+            Err(TryLockError::WouldBlock) => return Err(HELD.into()),
             Err(TryLockError::Error(e)) => return Err(format!("{} cannot be locked: {e}", path.display())),
         }
         if fresh && !new {
@@ -247,6 +239,15 @@ impl Store for FileStore {
             let (lines, newest) = (std::mem::take(&mut front.seen), front.newest);
             // What was seen may be lost; what was decided may not, and has its own word for it.
             let _ = self.send(Job::Seen { rollout: rollout.clone(), lines, newest });
+        }
+    }
+
+    fn seen(&self, rollout: &RolloutId) -> Result<Vec<Seen>, Trouble> {
+        let path = self.path(rollout, "seen")?;
+        match File::open(&path) {
+            Ok(file) => read_seen(BufReader::new(file)).map_err(|e| unreadable(&path, &e)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(e) => Err(unreadable(&path, &e)),
         }
     }
 

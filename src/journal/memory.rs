@@ -66,6 +66,10 @@ impl Store for Memory {
 
     fn note(&mut self, _: &RolloutId, _: &Seen) {}
 
+    fn seen(&self, _: &RolloutId) -> Result<Vec<Seen>, Trouble> {
+        Ok(Vec::new())
+    }
+
     fn close(&mut self, rollout: &RolloutId) {
         self.open.retain(|(id, ..)| id != rollout);
     }

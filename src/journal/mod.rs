@@ -12,7 +12,7 @@ mod read;
 mod seen;
 mod store;
 
-pub use file::FileStore;
+pub use file::{FileStore, HELD};
 pub use healthy::SeenHealthy;
 pub use line::{Chain, LONGEST, VERSION, encode};
 pub use memory::Memory;

@@ -42,6 +42,13 @@ impl Seen {
         }
     }
 
+    /// Its line, with its end.
+    pub fn line(&self) -> Vec<u8> {
+        let mut line = Vec::new();
+        self.write(&mut line);
+        line
+    }
+
     /// Adds its line; one that is too long to be read again is left out.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         #[derive(Serialize)]

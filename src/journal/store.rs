@@ -36,6 +36,9 @@ pub trait Store: Send {
     /// Notes what was seen, beside an open log: buffered, bounded, and lost in a crash.
     fn note(&mut self, rollout: &RolloutId, seen: &Seen);
 
+    /// What was noted beside a log, oldest first; nothing where nobody did.
+    fn seen(&self, rollout: &RolloutId) -> Result<Vec<Seen>, Trouble>;
+
     /// Writes what is still to be written of a log and gives it free for others.
     fn close(&mut self, rollout: &RolloutId);
 

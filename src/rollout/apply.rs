@@ -22,7 +22,8 @@ impl Rollout {
                 self.board(*step, at);
             }
             What::Taken if state.phase == Phase::Superseded => state.phase = state.before,
-            What::Taken | What::Followed => {}
+            // The last two are of a fleet's log.
+            What::Taken | What::Followed | What::LineStopped { .. } | What::LineResumed => {}
             What::Superseded { by_term } => {
                 if state.phase != Phase::Superseded {
                     (state.before, state.phase) = (state.phase, Phase::Superseded);

@@ -6,7 +6,7 @@ use super::event::What;
 use super::state::{LegState, Phase, Rollout, can_return};
 use crate::fleet::{Counts, LegSeen, Observed, Reach, Side, SideSeen};
 use crate::strategy::{PlanLeg, Route};
-use crate::units::{LegId, Percent, Span, Time};
+use crate::units::{LegId, Percent, Span, Time, count};
 
 /// A rollback that is not proven by then says so.
 pub(super) const PROVE_WITHIN: Span = Span::mins(2);
@@ -173,7 +173,7 @@ impl Rollout {
                 Some(0) if seen.template.as_ref().is_some_and(|t| *t != plan.old) => Err(format!("{leg} still has the template of {to}")),
                 Some(0) if seen.complete => Ok(old.is_some()),
                 Some(0) => Err(format!("the way back in {leg} is not complete")),
-                Some(n) => Err(format!("{leg} still has {n} pods of {to}")),
+                Some(n) => Err(format!("{leg} still has {} of {to}", count(n, "pod"))),
                 None => Err(format!("the pods in {leg} are not known")),
             };
         }
@@ -248,5 +248,5 @@ impl Rollout {
 
 fn proof_of_pods(plan: &PlanLeg, seen: &LegSeen) -> Result<(), String> {
     let (all, ready) = (enough(plan, seen), seen.old.pods.as_ref().map_or(0, |p| p.ready));
-    if ready >= all { Ok(()) } else { Err(format!("{} has {ready} of {all} pods", plan.id)) }
+    if ready >= all { Ok(()) } else { Err(format!("{} has {ready} of {}", plan.id, count(all, "pod"))) }
 }

@@ -5,7 +5,7 @@ use super::state::{Phase, Rollout, can_return};
 use super::status::{Move, Readiness, RollbackKind, RollbackPlan};
 use crate::fleet::{LegSeen, Observed, Reach, Side};
 use crate::strategy::{PlanLeg, Route};
-use crate::units::{Percent, Span, Time};
+use crate::units::{Percent, Span, Time, count};
 
 /// A weight write until the last answer of the losing version (facts: 0.05 to 0.5 s).
 const SWITCH: Span = Span(400);
@@ -116,7 +116,7 @@ impl Rollout {
                 Some(m) if legs.iter().any(|l| l.id == m.leg && l.beside.is_some() && !seen.leg(&l.id).stands(Side::Old)) => {
                     Readiness::Slow { why: format!("{}: pods of {} have to start first", m.leg, self.plan.from()) }
                 }
-                Some(m) => Readiness::Slow { why: format!("{} has {} of {} pods", m.leg, m.ready.unwrap_or(0), m.need) },
+                Some(m) => Readiness::Slow { why: format!("{} has {} of {}", m.leg, m.ready.unwrap_or(0), count(m.need, "pod")) },
             },
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::fleet::{Aspect, Side};
 use crate::strategy::{Gate, Plan};
-use crate::units::{LegId, Percent, Person, Revision, Span, Term, Time};
+use crate::units::{LegId, Percent, Person, Revision, RolloutId, Span, Term, Time};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -43,6 +43,16 @@ pub struct Event {
     /// What.
     #[serde(rename = "event")]
     pub what: What,
+}
+
+/// A rollout that could not be held when the line was stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotHeld {
+    /// Which.
+    pub rollout: RolloutId,
+    /// Why.
+    pub why: String,
 }
 
 /// Why a rollout went back by itself.
@@ -269,7 +279,7 @@ pub enum What {
         /// Counted requests, not endpoints.
         counted: bool,
         /// All traffic's error rate then; unknown without metrics or traffic.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(rename = "errorRate", default, skip_serializing_if = "Option::is_none")]
         errors: Option<f64>,
     },
     /// Every leg is proven: users are safe.
@@ -334,4 +344,14 @@ pub enum What {
     },
     /// A person wants all that is asked for to be asked again now, and the step's deadline to begin again.
     Retried,
+    /// In a fleet's own log: no forward step anywhere in it from here on.
+    LineStopped {
+        /// The rollouts that were held for it: what is resumed again.
+        held: Vec<RolloutId>,
+        /// Those that could not be held.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        not_held: Vec<NotHeld>,
+    },
+    /// In a fleet's own log: what was held goes on.
+    LineResumed,
 }

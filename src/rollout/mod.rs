@@ -22,7 +22,7 @@ mod watched;
 mod wish;
 mod wishes;
 
-pub use event::{By, Event, RollbackCause, What};
+pub use event::{By, Event, NotHeld, RollbackCause, What};
 pub use input::{Input, Refusal, Verb};
 pub use state::{Phase, Rollout};
 pub use status::{BackStatus, LegMood, LegStatus, Mood, Move, Proof, Readiness, RollbackKind, RollbackPlan, Status, StepState, StepStatus};

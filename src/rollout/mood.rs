@@ -8,7 +8,7 @@ use super::state::{Failure, LegState, Next, Phase, Rollout, can_return};
 use super::status::{LegMood, Mood};
 use crate::fleet::{Aspect, LegSeen, Observed, Reach, Side};
 use crate::strategy::{PlanLeg, Route, Step, StepKind};
-use crate::units::{LegId, Percent, Span, Time};
+use crate::units::{LegId, Percent, Span, Time, count};
 
 impl Rollout {
     /// What needs a person most comes first.
@@ -68,7 +68,11 @@ impl Rollout {
 
     /// A write that failed and is not there either, in a region that answers.
     fn failure<'a>(&self, id: &LegId, state: &'a LegState, seen: &LegSeen) -> Option<&'a Failure> {
+        let beside = self.plan.leg(id).is_some_and(|l| l.beside.is_some());
+        let none = |pods| beside && pods == Some(0);
         let met = |aspect: &Aspect| match aspect {
+            Aspect::OldReplicas if none(state.old_pods) => seen.beside.is_none(),
+            Aspect::NewReplicas if none(state.new_pods) => seen.beside.is_none(),
             Aspect::Traffic => seen.want == Some(state.weight),
             Aspect::OldReplicas => seen.old.pods.as_ref().map(|p| p.want) == state.old_pods,
             Aspect::NewReplicas => seen.new.pods.as_ref().map(|p| p.want) == state.new_pods,
@@ -222,11 +226,11 @@ impl Rollout {
             return self.mood_of_retire(leg, state, seen, now);
         }
         let cause = match (plan.route, state.new_pods) {
-            (Route::Weights, Some(want)) if new < want => format!("{new} of {want} pods ready in {leg}"),
+            (Route::Weights, Some(want)) if new < want => format!("{new} of {} ready in {leg}", count(want, "pod")),
             _ if step.kind == StepKind::HealthCheck => {
                 format!("{} of {} health checks well in {leg}", state.healthy, self.plan.rules.healthy_in_a_row)
             }
-            (Route::Pods, _) => format!("{new} of {} pods of {to} ready in {leg}", state.weight.of_rounded_up(plan.base)),
+            (Route::Pods, _) => format!("{new} of {} of {to} ready in {leg}", count(state.weight.of_rounded_up(plan.base), "pod")),
             (Route::Weights, _) => match self.weight_settled(state, seen, now) {
                 Settled::NotAsked => format!("the split in {leg} is not at {} yet", state.weight),
                 Settled::NotCounted => format!("{leg} has not been counted at {} yet", state.weight),
@@ -251,8 +255,11 @@ impl Rollout {
     fn mood_of_retire(&self, leg: &LegId, state: &LegState, seen: &LegSeen, now: Time) -> Mood {
         let old = seen.old.pods.as_ref().map_or(0, |p| p.exist);
         let drained = state.weight_at.is_none_or(|at| now >= at + DRAIN);
+        if state.old_pods == Some(0) && seen.beside.is_some() {
+            return Mood::Waits { cause: format!("the second Deployment in {leg} goes") };
+        }
         if state.old_pods == Some(0) || self.route(leg) == Route::Pods {
-            return Mood::Waits { cause: format!("{old} old pods in {leg} still end") };
+            return Mood::Waits { cause: format!("{} in {leg} still end{}", count(old, "old pod"), if old == 1 { "s" } else { "" }) };
         }
         if seen.want != Some(Percent::ALL) {
             return self.moved(leg, seen);
@@ -261,7 +268,7 @@ impl Rollout {
             return Mood::Waits { cause: format!("the last requests to old pods in {leg}") };
         }
         let (ready, want) = seen.new.pods.as_ref().map_or((0, 0), |p| (p.ready, p.want));
-        Mood::Waits { cause: format!("{ready} of {want} pods ready in {leg}") }
+        Mood::Waits { cause: format!("{ready} of {} ready in {leg}", count(want, "pod")) }
     }
 
     fn mood_back(&self, seen: &Observed) -> Mood {

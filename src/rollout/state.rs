@@ -248,6 +248,11 @@ impl Rollout {
         self
     }
 
+    /// Whether a person has paused it.
+    pub fn is_paused(&self) -> bool {
+        self.state.paused.is_some()
+    }
+
     /// Its id.
     pub fn id(&self) -> &RolloutId {
         &self.id

@@ -3,8 +3,9 @@
 use super::By;
 use crate::fleet::{Pods, Stuck};
 use crate::strategy::{StepKind, StrategyKind};
+use crate::units::json::percent;
 use crate::units::{LegId, Percent, RolloutId, Service, Span, Term, Time, Version};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// How it goes, in one word and, where a person can help, one line and one key.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +28,7 @@ pub enum Mood {
         /// Why.
         cause: String,
         /// The key that helps.
+        #[serde(skip_serializing_if = "Option::is_none")]
         key: Option<char>,
     },
     /// Does not go on, and a person can help.
@@ -34,6 +36,7 @@ pub enum Mood {
         /// Why.
         cause: String,
         /// The key that helps.
+        #[serde(skip_serializing_if = "Option::is_none")]
         key: Option<char>,
     },
     /// The new version is over a limit.
@@ -43,6 +46,7 @@ pub enum Mood {
         /// Since when.
         since: Time,
         /// When it goes back by itself, if it does.
+        #[serde(skip_serializing_if = "Option::is_none")]
         automatic: Option<Time>,
     },
     /// Moves back.
@@ -121,7 +125,7 @@ pub struct StepStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<Time>,
     /// How much of its hold is over, from 0 to 1 (the step that is being done).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "partPercent", serialize_with = "percent", skip_serializing_if = "Option::is_none")]
     pub part: Option<f64>,
     /// What takes it back, in words.
     pub undo: String,
@@ -136,9 +140,10 @@ pub struct LegStatus {
     /// Its name: the region's.
     pub id: LegId,
     /// Share of requests seen on the new side.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "seenPercent", skip_serializing_if = "Option::is_none")]
     pub seen: Option<Percent>,
     /// Share that is asked for.
+    #[serde(rename = "wantPercent")]
     pub want: Percent,
     /// Whether its region answers; else since when not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -233,8 +238,10 @@ pub struct Move {
     /// Pods of the target that everything needs.
     pub need: u32,
     /// The share of the leg's traffic on the new side now.
+    #[serde(rename = "fromPercent")]
     pub from: Percent,
     /// The least share that it can be brought to with the pods that are ready.
+    #[serde(rename = "nowPercent")]
     pub now: Percent,
     /// How long it takes, all of it.
     #[serde(rename = "aboutSeconds")]
@@ -260,6 +267,7 @@ pub struct RollbackPlan {
     /// See `ready`.
     pub need: u32,
     /// The share of all traffic that could be on the target at once.
+    #[serde(rename = "nowPercent")]
     pub now: Percent,
     /// How long, all of it.
     #[serde(rename = "aboutSeconds")]
@@ -276,25 +284,25 @@ pub struct RollbackPlan {
 #[serde(rename_all = "camelCase")]
 pub struct Proof {
     /// Share of requests on the target; unknown while a leg that is not proven does not answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "trafficPercent", skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Percent>,
     /// Counted requests; else taken from endpoints.
     pub counted: bool,
     /// When traffic was proven, since the key.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "trafficAfterSeconds", skip_serializing_if = "Option::is_none")]
     pub traffic_at: Option<Span>,
     /// Ready pods of the target, in the legs where they are known.
     pub ready: u32,
     /// Needed in all.
     pub need: u32,
     /// When pods were proven, since the key.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "podsAfterSeconds", skip_serializing_if = "Option::is_none")]
     pub pods_at: Option<Span>,
     /// All traffic's error rate, a part of one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "errorsPercent", serialize_with = "percent", skip_serializing_if = "Option::is_none")]
     pub errors: Option<f64>,
     /// When errors were proven, since the key.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "errorsAfterSeconds", skip_serializing_if = "Option::is_none")]
     pub errors_at: Option<Span>,
     /// Why there is no error rate: `no metrics`, `no traffic`, `eu-west-1 silent`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -312,13 +320,16 @@ pub struct BackStatus {
     /// Why.
     pub why: String,
     /// The share that the new side had.
+    #[serde(rename = "wasPercent")]
     pub was: Percent,
     /// The share of all traffic that the ready pods of the target can carry.
+    #[serde(rename = "canPercent")]
     pub can: Percent,
     /// What the rest waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits: Option<String>,
     /// Legs back, with the seconds each took.
+    #[serde(serialize_with = "legs_back")]
     pub legs: Vec<(LegId, Option<Span>)>,
     /// The three that must agree.
     pub proof: Proof,
@@ -362,16 +373,17 @@ pub struct Status {
     /// No forward step.
     pub paused: bool,
     /// Requests seen on the new side, all legs together.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "seenPercent", skip_serializing_if = "Option::is_none")]
     pub seen: Option<Percent>,
     /// Asked for, all legs together.
+    #[serde(rename = "wantPercent")]
     pub want: Percent,
     /// The step that is being done, from 0.
     pub step: usize,
     /// All steps.
     pub steps: Vec<StepStatus>,
     /// What comes next, and when; no time: it waits.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "next", skip_serializing_if = "Option::is_none")]
     pub next: Option<(String, Option<Time>)>,
     /// When all is expected to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -380,9 +392,10 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Time>,
     /// Bad checks in a row, the worst leg's, and how many roll back.
+    #[serde(serialize_with = "bad_checks")]
     pub bad_checks: (u32, u32),
     /// The error rate that is too high.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "limitPercent", skip_serializing_if = "Option::is_none")]
     pub limit: Option<Percent>,
     /// All legs.
     pub legs: Vec<LegStatus>,
@@ -394,4 +407,33 @@ pub struct Status {
     /// Why the new side does not start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stuck: Option<Stuck>,
+}
+
+fn legs_back<S: Serializer>(legs: &[(LegId, Option<Span>)], s: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct LegBack<'a> {
+        leg: &'a LegId,
+        #[serde(rename = "tookSeconds", skip_serializing_if = "Option::is_none")]
+        took: Option<Span>,
+    }
+    s.collect_seq(legs.iter().map(|(leg, took)| LegBack { leg, took: *took }))
+}
+
+fn next<S: Serializer>(next: &Option<(String, Option<Time>)>, s: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Next<'a> {
+        step: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        at: Option<Time>,
+    }
+    next.as_ref().map(|(step, at)| Next { step, at: *at }).serialize(s)
+}
+
+fn bad_checks<S: Serializer>((bad, of): &(u32, u32), s: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct BadChecks {
+        bad: u32,
+        of: u32,
+    }
+    BadChecks { bad: *bad, of: *of }.serialize(s)
 }

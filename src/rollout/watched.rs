@@ -170,6 +170,7 @@ mod tests {
             rolling: None,
             drains: true,
             start_takes: None,
+            annotations: Vec::new(),
         }
     }
 

@@ -174,19 +174,21 @@ pub struct Step {
 
 /// A number of pods, or a share of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub enum Amount {
     /// So many.
     Pods(u32),
     /// Such a share of those asked for.
+    #[serde(rename = "sharePercent")]
     Share(Percent),
 }
 
 /// When a version has failed: the operator's own thresholds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub enum Limit {
     /// More failed requests than this.
+    #[serde(rename = "errorsPercent")]
     ErrorRate(Percent),
     /// More failed requests than so many times the old version's.
     Baseline(f64),
@@ -195,9 +197,11 @@ pub enum Limit {
         /// In percent.
         quantile: u8,
         /// The limit.
+        #[serde(rename = "mostSeconds")]
         most: Span,
     },
     /// Health fails for longer than this.
+    #[serde(rename = "healthSeconds")]
     Health(Span),
 }
 
@@ -208,16 +212,21 @@ pub struct Rules {
     /// Where each pod says whether it is well.
     pub health_check_path: String,
     /// How long one health check may go on failing before the rollout goes back.
+    #[serde(rename = "healthCheckTimeoutSeconds")]
     pub health_check_timeout: Span,
     /// When the version has failed.
     pub limits: Vec<Limit>,
     /// How long the old side stays up after the last step.
+    #[serde(rename = "rollbackWindowSeconds")]
     pub rollback_window: Span,
     /// How long a step may make no progress.
+    #[serde(rename = "progressDeadlineSeconds")]
     pub progress_deadline: Span,
     /// How often a leg is checked.
+    #[serde(rename = "checkIntervalSeconds")]
     pub check_interval: Span,
     /// How far back a check looks.
+    #[serde(rename = "windowSeconds")]
     pub window: Span,
     /// Fewer requests than this say nothing.
     pub least_requests: u32,
@@ -273,6 +282,7 @@ pub struct PlanLeg {
     /// Whether pods wait before they go.
     pub drains: bool,
     /// How long pods take from start to ready, as far as it was seen.
+    #[serde(rename = "startTakesSeconds")]
     pub start_takes: Span,
 }
 

@@ -6,7 +6,7 @@ use super::regions::Regions;
 use super::way_back::WayBack;
 use super::words::{about, clock, seconds, table};
 use super::{Compensation, Reversible};
-use crate::units::{LegId, Percent, Span};
+use crate::units::{LegId, Percent, Span, count};
 use serde_json::{Value, json};
 
 /// The plan as lines.
@@ -36,16 +36,18 @@ pub fn plan_json(plan: &Plan) -> Value {
         }
         value
     });
-    let mut value = json!(plan);
-    if let Value::Object(fields) = &mut value {
-        fields.insert("schema".into(), json!("flightdeck/1"));
-        fields.insert("from".into(), json!(plan.from()));
-        fields.insert("expectedSeconds".into(), json!(plan.expected()));
-        fields.insert("warnings".into(), json!(plan.warnings));
-        let steps: Vec<Value> = steps.collect();
-        fields.insert("steps".into(), json!(steps));
-    }
-    value
+    json!({
+        "schema": "flightdeck/1",
+        "service": plan.service,
+        "strategy": plan.strategy,
+        "from": plan.from(),
+        "to": plan.to,
+        "expectedSeconds": plan.expected(),
+        "warnings": plan.warnings,
+        "legs": plan.legs,
+        "steps": steps.collect::<Vec<_>>(),
+        "rules": plan.rules,
+    })
 }
 
 /// Steps one after the other that have the same way back.
@@ -70,7 +72,7 @@ impl Plan {
     pub fn summary(&self) -> String {
         let waves = usize::from(self.legs.iter().map(|l| l.wave).max().unwrap_or(0)) + 1;
         let regions = Regions::words(self.legs.len(), waves);
-        format!("{}, {regions}, {} steps, {}", self.strategy.name(), self.steps.len(), about(self.expected()))
+        format!("{}, {regions}, {}, {}", self.strategy.name(), count(self.steps.len(), "step"), about(self.expected()))
     }
     /// What a step does: `weight 15 %, hold 5:00`.
     pub fn does(&self, at: usize) -> String {
@@ -168,7 +170,7 @@ fn does(plan: &Plan, at: usize, step: &Step) -> String {
     match step.kind {
         StepKind::Scale => {
             let pods: Vec<u32> = legs.iter().map(|l| next_weight(plan, at, &l.id).of_rounded_up(l.base)).collect();
-            format!("{} of {new}{}", pods_of(pods.iter().sum()), split(&pods))
+            format!("{} of {new}{}", count(pods.iter().sum::<u32>(), "pod"), split(&pods))
         }
         StepKind::WaitReady => format!("waits for every pod of {new}"),
         StepKind::HealthCheck => format!("GET {} on each", plan.rules.health_check_path),
@@ -179,7 +181,7 @@ fn does(plan: &Plan, at: usize, step: &Step) -> String {
                 0 => format!("weight {weight}{hold}"),
                 n if n == legs.len() => {
                     let pods: Vec<u32> = legs.iter().map(|l| weight.of_rounded_up(l.base)).collect();
-                    format!("by pods: {}{}{hold}", pods_of(pods.iter().sum()), split(&pods))
+                    format!("by pods: {}{}{hold}", count(pods.iter().sum::<u32>(), "pod"), split(&pods))
                 }
                 _ => {
                     let there = legs.iter().filter(|l| l.route == Route::Pods).map(|l| l.region.as_str()).collect::<Vec<_>>();
@@ -223,10 +225,6 @@ impl Step {
     fn weight_before(&self, plan: &Plan, at: usize) -> Percent {
         self.legs.first().map_or(Percent::ZERO, |leg| plan.weight_at(at, leg))
     }
-}
-
-fn pods_of(n: u32) -> String {
-    if n == 1 { "1 pod".into() } else { format!("{n} pods") }
 }
 
 fn split(pods: &[u32]) -> String {

@@ -28,6 +28,16 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::Option => "option",
+            Origin::File { .. } => "file",
+            Origin::Annotation => "annotation",
+            Origin::Label => "label",
+            Origin::Default => "default",
+        }
+    }
     /// As the launch screen says it.
     pub fn words(self) -> String {
         match self {
@@ -51,6 +61,18 @@ pub struct Sources {
     pub annotations: Vec<(String, String)>,
     /// Labels of the pull request, all of them.
     pub labels: Vec<String>,
+}
+
+impl Sources {
+    /// What the options, else the file, say for a key with one text; nothing of it is checked.
+    pub fn said(&self, key: &str) -> Option<&str> {
+        let option = self.options.iter().find(|(name, _)| name == key).map(|(_, text)| text.as_str());
+        let in_file = || match &self.file.as_ref()?.root.as_ref()?.value {
+            Value::Map(entries) => entries.iter().find(|(name, _)| name.text == key)?.1.text(),
+            _ => None,
+        };
+        option.or_else(in_file)
+    }
 }
 
 /// One value that somebody gave.

@@ -49,8 +49,11 @@ pub fn strategies_json() -> Value {
 }
 
 fn key_json(key: &Key) -> Value {
-    let default = key.usual.then_some(key.value);
-    json!({ "name": key.name, "default": default, "example": key.value, "text": key.text })
+    let mut value = json!({ "name": key.name, "example": key.value, "text": key.text });
+    if key.usual {
+        value["default"] = json!(key.value);
+    }
+    value
 }
 
 /// The keys that are worth showing: its own, then those of every document that do something.

@@ -5,7 +5,7 @@
 use super::glyphs::{GlyphSet, Sign};
 use super::input::{Input, Inputs};
 use super::keymap::Keymap;
-use super::model::{Hand, Model, Speed};
+use super::model::{Hand, Model, Speed, Story};
 use super::over;
 use super::pace::Pace;
 use super::pen::{Pen, text};
@@ -52,6 +52,8 @@ pub struct Start {
     pub person: Person,
     /// The line that says what to try first.
     pub hint: Option<String>,
+    /// What the exercise is about.
+    pub story: Option<Story>,
     /// How it looks.
     pub looks: Looks,
     /// Reads the settings again.
@@ -77,10 +79,11 @@ pub async fn run(start: Start) -> Result<(), Vec<Trouble>> {
     let mut inputs = Inputs::start().map_err(trouble)?;
     let began = Instant::now();
     let hand = move || Hand(began.elapsed().as_millis() as u64);
-    let Start { mut world, speed, person, hint, mut looks, reread, real_now, .. } = start;
+    let Start { mut world, speed, person, hint, story, mut looks, reread, real_now, .. } = start;
     let mut clock = Clock::new(world.now(), speed.unwrap_or(1.0));
     let now = |clock: &Clock| if speed.is_some() { clock.now() } else { real_now() };
-    let model = Model::new(world.snapshot(), looks.keymap.clone(), speed.map(|factor| Speed { factor, stopped: false }), hint);
+    let mut model = Model::new(world.snapshot(), looks.keymap.clone(), speed.map(|factor| Speed { factor, stopped: false }), hint);
+    model.story = story;
     let mut session = Session::new(world, model, person);
     let (mut pace, mut failing) = (Pace::default(), 0);
 
@@ -180,6 +183,8 @@ pub async fn run(start: Start) -> Result<(), Vec<Trouble>> {
 pub fn paint(model: &Model, area: Rect, buf: &mut Buffer, pen: &Pen<'_>, reduce_motion: bool) -> Option<Position> {
     let shown = Shown::of(model);
     let view = View::of(model, &shown, reduce_motion);
+    model.drawn.clear();
+    let pen = &pen.noting(&model.drawn);
     let small = area.width < view::LEAST.0 || area.height < view::LEAST.1;
     let mut cursor = view::draw(area, buf, &view, pen);
     if small {

@@ -48,6 +48,7 @@ pub enum Action {
     Faster,
     Slower,
     Freeze,
+    Story,
     Reload,
     Suspend,
     Quit,
@@ -132,6 +133,7 @@ commands! {
         Faster "faster" ["+"] None "faster" "time runs twice as fast";
         Slower "slower" ["-"] None "slower" "time runs half as fast";
         Freeze "freeze time" ["space"] None "stop time" "time stands still, or goes on";
+        Story "story" [] None "story" "what this exercise is about; and what it teaches";
     }
     "move" {
         Open "open" ["enter"] None "open" "look at what is selected";
@@ -234,6 +236,7 @@ pub fn off(action: Action, model: &Model) -> Option<String> {
         Action::Arm => (snapshot.protection == crate::fleet::Protection::Open).then(|| "nothing needs arming here".into()),
         Action::Launch => (snapshot.readonly).then(|| "read-only: started with --readonly".into()),
         Action::Faster | Action::Slower | Action::Freeze => (model.speed.is_none()).then(|| "only in practice".into()),
+        Action::Story => (model.story.is_none()).then(|| "only in practice with --scenario".into()),
         Action::Plan | Action::Latency | Action::Zoom | Action::Why => (here.is_none()).then(|| "no rollout is selected".into()),
         Action::Copy => (here.is_none()).then(|| "no rollout is selected".into()),
         Action::Worst => (snapshot.rollouts.is_empty()).then(|| "nothing is in flight".into()),

@@ -97,6 +97,13 @@ impl Keymap {
         self.shown.get(&action)?.first().map(|k| shown(k))
     }
 
+    /// The first key of an action, as if it were pressed.
+    pub fn event(&self, action: Action) -> Option<KeyEvent> {
+        let key = Key::parse(self.shown.get(&action)?.first()?)?;
+        let of = |on, modifier| if on { modifier } else { KeyModifiers::NONE };
+        Some(KeyEvent::new(key.code, of(key.control, KeyModifiers::CONTROL) | of(key.alt, KeyModifiers::ALT)))
+    }
+
     /// All keys of an action.
     pub fn all(&self, action: Action) -> Vec<String> {
         self.shown.get(&action).map(|all| all.iter().map(|k| shown(k)).collect()).unwrap_or_default()

@@ -5,11 +5,13 @@
 
 use super::commands::{Action, command};
 use super::model::{Focus, Model, Place};
-use super::update::Effect;
+use super::spots::Spot;
+use super::update::{Effect, by, scrolled};
+use super::view::in_the_way;
 use super::widgets::field::Field;
 use crate::cockpit::{Intent, ServiceView};
 use crate::fleet::Protection;
-use crate::strategy::{COMMON, Document, Key, NO_EFFECT, Plan, Sources, StrategyKind, kebab, keys};
+use crate::strategy::{COMMON, Document, Entry, Key, NO_EFFECT, Origin, Plan, Sources, StrategyKind, kebab, keys};
 use crate::units::{Kind, Service, Trouble, Version};
 use crossterm::event::{KeyCode, KeyEvent};
 use std::sync::Arc;
@@ -65,6 +67,8 @@ pub struct Row {
     pub text: String,
     /// Whether the person set it.
     pub mine: bool,
+    /// Whether an annotation on the service gave it.
+    pub annotated: bool,
 }
 
 /// The form.
@@ -86,8 +90,12 @@ pub struct Form {
     pub row: usize,
     /// The plan is scrolled down so far.
     pub scroll: usize,
+    /// What its owners wrote on it about how it is rolled out.
+    pub annotations: Vec<(String, String)>,
     /// What the person set: for which strategy, key and text.
     pub set: Vec<(StrategyKind, &'static str, String)>,
+    /// The values of the chosen strategy with who gave them, where the document could be read.
+    pub given: Vec<Entry>,
     /// What is typed now.
     pub editing: Option<Editing>,
     /// Why it is launched.
@@ -109,10 +117,12 @@ impl Form {
             to: newest(view),
             newest: newest(view),
             stage: Stage::Strategy,
-            kind: StrategyKind::Canary,
+            kind: annotated_kind(view).unwrap_or(StrategyKind::Canary),
             row: 0,
             scroll: 0,
+            annotations: view.annotations.clone(),
             set: Vec::new(),
+            given: Vec::new(),
             editing: None,
             reason: String::new(),
             compiled: None,
@@ -135,17 +145,20 @@ impl Form {
 
     fn row_of(&self, key: &'static Key) -> Row {
         let usual = || if key.usual { key.value.to_owned() } else { String::new() };
+        let annotated = |e: &&Entry| e.key.name == key.name && e.origin == Origin::Annotation;
+        let given = self.given.iter().find(annotated).map(|e| e.text.clone());
         match (key.name, self.set_for(self.kind).find(|(name, _)| *name == key.name)) {
-            ("to", _) => Row { key, text: self.to.clone(), mine: self.to != self.newest },
-            (_, Some((_, text))) => Row { key, text: text.to_owned(), mine: true },
-            (_, None) => Row { key, text: usual(), mine: false },
+            ("to", _) => Row { key, text: self.to.clone(), mine: self.to != self.newest, annotated: false },
+            (_, Some((_, text))) => Row { key, text: text.to_owned(), mine: true, annotated: false },
+            (_, None) => Row { key, mine: false, annotated: given.is_some(), text: given.unwrap_or_else(usual) },
         }
     }
 
     /// What is wrong with the value of a key.
     pub fn wrong(&self, key: &Key) -> Option<&Trouble> {
         let option = format!("--{}", kebab(key.name));
-        self.troubles.iter().find(|t| t.place.name == option)
+        let annotation = |name: &str| name.strip_prefix("annotation deployment.").is_some_and(|n| n.rsplit('.').next() == Some(key.name));
+        self.troubles.iter().find(|t| t.place.name == option || annotation(&t.place.name))
     }
 
     /// What the person set for a strategy: what was set for another one counts where the key is one of every document.
@@ -179,7 +192,7 @@ impl Form {
             // An empty text leaves it as it is by itself.
             options.extend(Some(text).filter(|t| !t.is_empty()).map(|text| (key.name.to_owned(), text.clone())));
         }
-        Sources { options, ..Sources::default() }
+        Sources { options, annotations: self.annotations.clone(), ..Sources::default() }
     }
 
     /// Why the chosen strategy cannot be flown here.
@@ -191,11 +204,24 @@ impl Form {
         self.editing = Some(Editing { what, field: Field::with(text) });
     }
 
+    /// Chooses another row of the details, up to the one behind the last.
+    fn go_on(&mut self, by: isize) {
+        if self.stage == Stage::Details {
+            self.row = self.row.saturating_add_signed(by).min(self.rows().len());
+        }
+    }
+
     fn edit_row(&mut self) -> bool {
         let Some(row) = self.rows().into_iter().nth(self.row) else { return false };
         self.edit(if row.key.name == "to" { Typed::Version } else { Typed::Value(row.key) }, &row.text);
         true
     }
+}
+
+/// The strategy that the owners of a service wrote on it.
+fn annotated_kind(view: &ServiceView) -> Option<StrategyKind> {
+    let (_, name) = view.annotations.iter().find(|(name, _)| name == "deployment.strategy")?;
+    StrategyKind::ALL.into_iter().find(|kind| kind.name() == name.trim())
 }
 
 /// The newest version, where it runs nowhere yet; else empty: an older one is never meant by itself.
@@ -238,15 +264,7 @@ impl Model {
         if form.editing.is_some() {
             return Some(Vec::new());
         }
-        let by = match action {
-            Action::Down => Some(1),
-            Action::Up => Some(-1),
-            Action::PageDown => Some(10),
-            Action::PageUp => Some(-10),
-            Action::Top => Some(isize::MIN / 2),
-            Action::Bottom => Some(isize::MAX / 2),
-            _ => None,
-        };
+        let by = by(action);
         match (form.stage, action) {
             (Stage::Strategy, _) if by.is_some() => {
                 let all = StrategyKind::ALL;
@@ -255,12 +273,11 @@ impl Model {
                 form.row = 0;
             }
             (Stage::Details, _) if by.is_some() => {
-                form.row = form.row.saturating_add_signed(by.unwrap_or(0)).min(form.rows().len());
+                form.go_on(by.unwrap_or(0));
                 return Some(Vec::new());
             }
             (Stage::Plan, _) if by.is_some() => {
-                let last = form.compiled.as_ref().map_or(0, |c| c.plan.steps.len().saturating_sub(1));
-                form.scroll = form.scroll.saturating_add_signed(by.unwrap_or(0)).min(last);
+                form.scroll = scrolled(form.scroll, by.unwrap_or(0), self.drawn.most());
                 return Some(Vec::new());
             }
             (Stage::Strategy, Action::Service) => {
@@ -303,6 +320,17 @@ impl Model {
         Some(vec![Effect::Compile])
     }
 
+    /// Chooses what was pointed at; `false`: it was chosen already, or something is typed.
+    pub(super) fn point(&mut self, spot: &Spot) -> bool {
+        let Some(form) = self.form.as_mut().filter(|f| f.editing.is_none()) else { return false };
+        match spot {
+            Spot::Strategy(kind) if form.kind != *kind => (form.kind, form.row) = (*kind, 0),
+            Spot::Detail(row) if form.row != *row => form.row = *row,
+            _ => return false,
+        }
+        true
+    }
+
     fn show_details(&mut self) {
         let Some(form) = self.form.as_mut() else { return };
         if form.to.is_empty() {
@@ -338,6 +366,10 @@ impl Model {
             self.say("there is no plan to launch: go back, and repair the details", true);
             return Vec::new();
         };
+        if let Some(says) = in_the_way(&compiled.plan, &self.snapshot) {
+            self.say(format!("cannot be launched now: {says}"), true);
+            return Vec::new();
+        }
         if !armed {
             let key = |action| self.keymap.key(action).unwrap_or_else(|| command(action).name.to_owned());
             let text = format!("{} is safe: press {} to arm, then {}", self.snapshot.fleet, key(Action::Arm), key(Action::Open));
@@ -353,7 +385,10 @@ impl Model {
         let Some(Editing { what, mut field }) = self.form.as_mut().and_then(|f| f.editing.take()) else { return Vec::new() };
         match key.code {
             KeyCode::Esc => {}
-            KeyCode::Enter => self.keep(what, field),
+            KeyCode::Enter => self.keep(what, field, 1),
+            // A value has nothing to choose from: the arrows take it and go on.
+            KeyCode::Down if matches!(what, Typed::Value(_)) => self.keep(what, field, 1),
+            KeyCode::Up if matches!(what, Typed::Value(_)) => self.keep(what, field, -1),
             _ => {
                 match key.code {
                     KeyCode::Down => self.next_choice(what, &mut field, 1),
@@ -376,8 +411,8 @@ impl Model {
         vec![Effect::Compile]
     }
 
-    /// Takes what was typed.
-    fn keep(&mut self, what: Typed, field: Field) {
+    /// Takes what was typed, and in the details goes on by so many rows; what is wrong keeps its row, which says why.
+    fn keep(&mut self, what: Typed, field: Field, by: isize) {
         let text = field.text().trim().to_owned();
         let named = |v: &&ServiceView| *v.service.name == *text;
         let view = self.snapshot.services.iter().find(named).cloned();
@@ -392,8 +427,16 @@ impl Model {
                 form.editing = Some(Editing { what, field });
                 self.say(format!("there is no service {text}: the arrows go through those there are"), true);
             }
-            (Typed::Version, _) => form.to = text,
-            (Typed::Value(key), _) => form.put(key.name, Some(text).filter(|t| !t.is_empty())),
+            (Typed::Version, _) => {
+                form.to = text;
+                form.go_on(by);
+            }
+            (Typed::Value(key), _) => {
+                form.put(key.name, Some(text).filter(|t| !t.is_empty()));
+                if form.wrong(key).is_none() {
+                    form.go_on(by);
+                }
+            }
             (Typed::Reason, _) => form.reason = text,
         }
     }

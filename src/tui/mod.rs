@@ -16,6 +16,7 @@ pub mod pace;
 pub mod palette;
 pub mod pen;
 pub mod session;
+pub mod spots;
 pub mod terminal;
 pub mod theme;
 pub mod update;

@@ -6,6 +6,7 @@
 use super::keymap::Keymap;
 use super::launch::Form;
 use super::palette::Palette;
+use super::spots::Spots;
 use super::widgets::field::Field;
 use crate::cockpit::{RolloutView, Snapshot};
 use crate::rollout::Verb;
@@ -76,7 +77,9 @@ pub enum Full {
 #[derive(Debug)]
 pub enum Over {
     /// All keys; scrolled down so far.
-    Help(u16),
+    Help(usize),
+    /// What the exercise is about.
+    Story,
     /// Find a command by name.
     Palette(Palette),
     /// Type what to show.
@@ -136,8 +139,10 @@ pub struct Model {
     pub focus: Focus,
     /// A pane in the place of the others.
     pub full: Option<Full>,
-    /// Scrolled down so far, in a full pane.
-    pub scroll: u16,
+    /// Scrolled down so far: a full pane, else the events.
+    pub scroll: usize,
+    /// The step of the rail that is looked at.
+    pub step: Option<usize>,
     /// What floats.
     pub over: Option<Over>,
     /// What is shown only; empty: everything.
@@ -164,8 +169,6 @@ pub struct Model {
     pub speed: Option<Speed>,
     /// The one line that says what to try first; gone after the first rollback or launch.
     pub hint: Option<String>,
-    /// Which rollouts `F` holds.
-    pub stopped_line: Vec<RolloutId>,
     /// Keys.
     pub keymap: Keymap,
     /// When the last key came.
@@ -174,6 +177,21 @@ pub struct Model {
     pub leaving: bool,
     /// Now, by hand.
     pub hand: Hand,
+    /// What the exercise is about.
+    pub story: Option<Story>,
+    /// What the last frame has where.
+    pub drawn: Spots,
+}
+
+/// What a scenario is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Story {
+    /// Its name.
+    pub title: String,
+    /// What happens.
+    pub story: String,
+    /// What it teaches.
+    pub learn: String,
 }
 
 impl Model {
@@ -184,6 +202,7 @@ impl Model {
             focus: Focus::InFlight,
             full: None,
             scroll: 0,
+            step: None,
             over: None,
             filter: String::new(),
             order: Vec::new(),
@@ -197,11 +216,12 @@ impl Model {
             said: VecDeque::new(),
             speed,
             hint,
-            stopped_line: Vec::new(),
             keymap,
             last_key: Hand(0),
             leaving: false,
             hand: Hand(0),
+            story: None,
+            drawn: Spots::default(),
             snapshot: snapshot.clone(),
         };
         model.show(snapshot, Hand(CALM_HANDS));
@@ -263,7 +283,7 @@ impl Model {
     pub fn typing(&self) -> bool {
         match &self.over {
             Some(Over::Palette(_) | Over::Filter(_) | Over::Reason { .. }) => true,
-            Some(Over::Help(_)) => false,
+            Some(Over::Help(_) | Over::Story) => false,
             None => self.place == Place::Launch && self.form.as_ref().is_some_and(|f| f.editing.is_some()),
         }
     }

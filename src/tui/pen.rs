@@ -4,6 +4,7 @@
 //! a cell that it draws over. Must never know what is drawn. Known weakness: in ASCII a combining mark is a `?` of its own.
 
 use super::glyphs::{GlyphSet, Sign};
+use super::spots::{Spot, Spots};
 use super::theme::{Role, Theme};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
@@ -113,12 +114,25 @@ pub struct Pen<'t> {
     theme: &'t Theme,
     set: GlyphSet,
     tint: Option<Tint>,
+    spots: Option<&'t Spots>,
 }
 
 impl<'t> Pen<'t> {
     /// A pen for the whole screen.
     pub fn new(theme: &'t Theme, set: GlyphSet) -> Pen<'t> {
-        Pen { theme, set, tint: None }
+        Pen { theme, set, tint: None, spots: None }
+    }
+
+    /// The same pen, noting what the mouse can point at.
+    pub fn noting(self, spots: &'t Spots) -> Pen<'t> {
+        Pen { spots: Some(spots), ..self }
+    }
+
+    /// Notes what is drawn in an area, for the mouse.
+    pub fn spot(&self, area: Rect, spot: Spot) {
+        if let Some(spots) = self.spots {
+            spots.note(area, spot);
+        }
     }
 
     /// The same pen on a tinted ground.

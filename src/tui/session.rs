@@ -127,6 +127,12 @@ impl Session {
         let kind = form.kind;
         let Some(form) = &mut self.model.form else { return };
         form.fits = compiled.iter().map(|(k, r)| (*k, r.as_ref().map(|c| c.plan.clone()).map_err(|t| first(t)))).collect();
+        form.given = compiled
+            .iter()
+            .find(|(k, _)| *k == kind)
+            .and_then(|(_, r)| r.as_ref().ok())
+            .map(|c| c.document.entries.clone())
+            .unwrap_or_default();
         (form.compiled, form.troubles) = match compiled.into_iter().find(|(k, _)| *k == kind) {
             Some((_, Ok(compiled))) => (Some(compiled), Vec::new()),
             Some((_, Err(troubles))) => (None, troubles),
@@ -136,11 +142,17 @@ impl Session {
 
     fn compile_as(&self, kind: StrategyKind) -> Result<Compiled, Vec<Trouble>> {
         let Some(form) = &self.model.form else { return Err(Vec::new()) };
-        let document = Document::read(&form.sources(kind))?;
+        let mut document = Document::read(&form.sources(kind))?;
+        document.warnings.extend(self.world.annotations(&form.service).1);
         let to = document.to.clone().unwrap_or_default();
         if to.is_empty() {
             let place = Where::named("--to");
-            return Err(vec![Trouble::new(Kind::Usage, place, "no version is named", "write a tag, or @sha256:...")]);
+            return Err(vec![Trouble::new(
+                Kind::Usage,
+                place,
+                "no version is named",
+                "write a tag such as v42, or @sha256: and the digest",
+            )]);
         }
         let legs = self.world.legs(&form.service, &to, document.container.as_deref()).map_err(|t| vec![t])?;
         let plan: Plan = compile(&document, &legs, &form.service, &Version::new(&to))?;

@@ -5,12 +5,13 @@ use super::input::esc_and_letter;
 use super::keymap::Keymap;
 use super::model::{ARMED, Focus, Full, Grace, Hand, Model, Over, Place, SECOND};
 use super::palette::Palette;
+use super::spots::Spot;
 use super::widgets::field::Field;
 use crate::cockpit::Intent;
 use crate::fleet::Protection;
 use crate::rollout::{Phase, Verb};
 use crate::units::RolloutId;
-use crossterm::event::{KeyCode, KeyEvent, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 
 /// What has to happen outside the model.
 #[derive(Debug)]
@@ -57,18 +58,18 @@ impl Model {
             effects.extend(self.type_key(key));
             return effects;
         }
-        if let Some(Over::Help(scroll)) = &mut self.over {
-            match action {
-                Some(Action::Down) => *scroll = scroll.saturating_add(1),
-                Some(Action::Up) => *scroll = scroll.saturating_sub(1),
-                Some(Action::PageDown) => *scroll = scroll.saturating_add(10),
-                Some(Action::PageUp) => *scroll = scroll.saturating_sub(10),
-                // R is never hidden behind a page of help.
-                Some(Action::Rollback | Action::Quit) => self.over = None,
-                _ => {
-                    self.over = None;
-                    return effects;
-                }
+        if let Some(over @ (Over::Help(_) | Over::Story)) = &mut self.over {
+            let most = self.drawn.most();
+            match (action.and_then(by), over) {
+                (Some(by), Over::Help(scroll)) => *scroll = scrolled(*scroll, by, most),
+                _ => match action {
+                    // R is never hidden behind a page of help.
+                    Some(Action::Rollback | Action::Quit) => self.over = None,
+                    _ => {
+                        self.over = None;
+                        return effects;
+                    }
+                },
             }
             if self.over.is_some() {
                 return effects;
@@ -98,25 +99,66 @@ impl Model {
         Vec::new()
     }
 
-    /// The wheel moves the selection.
+    /// The wheel scrolls what is under the pointer; a click selects a row, opens the selected one, and presses a key of the bar.
     pub fn mouse(&mut self, hand: Hand, event: MouseEvent) -> Vec<Effect> {
         self.hand = hand;
+        let spot = self.drawn.at(event.column, event.row);
         match event.kind {
-            MouseEventKind::ScrollDown => self.wheel(Action::Down),
-            MouseEventKind::ScrollUp => self.wheel(Action::Up),
+            MouseEventKind::ScrollDown => self.wheel(Action::Down, spot),
+            MouseEventKind::ScrollUp => self.wheel(Action::Up, spot),
+            MouseEventKind::Down(MouseButton::Left) => spot.map(|spot| self.click(hand, spot)).unwrap_or_default(),
             _ => Vec::new(),
         }
     }
 
-    fn wheel(&mut self, action: Action) -> Vec<Effect> {
+    fn wheel(&mut self, action: Action, spot: Option<Spot>) -> Vec<Effect> {
         let by = if action == Action::Down { 1 } else { -1 };
-        match &mut self.over {
-            Some(Over::Help(scroll)) => *scroll = scroll.saturating_add_signed(by),
-            Some(Over::Palette(palette)) => palette.move_by(by.into()),
-            Some(Over::Filter(_) | Over::Reason { .. }) => {}
-            None => return self.act(action),
+        match (&mut self.over, spot) {
+            (Some(Over::Help(scroll)), _) => *scroll = scrolled(*scroll, by, self.drawn.most()),
+            (Some(Over::Palette(palette)), _) => palette.move_by(by),
+            (Some(Over::Filter(_) | Over::Reason { .. } | Over::Story), _) => {}
+            (None, Some(Spot::Scrolls(most))) if self.place != Place::Launch => self.scroll = scrolled(self.scroll, by, Some(most)),
+            (None, Some(Spot::Rollout(_))) => self.select(Focus::InFlight, by),
+            (None, Some(Spot::Service(_))) => self.select(Focus::Services, by),
+            (None, _) => return self.act(action),
         }
         Vec::new()
+    }
+
+    fn click(&mut self, hand: Hand, spot: Spot) -> Vec<Effect> {
+        // A key of the bar is that key, whatever takes the keys now.
+        if let Spot::Key(action) = spot {
+            let key = self.keymap.event(action);
+            return key.map(|key| self.key(hand, key)).unwrap_or_default();
+        }
+        let effects = self.tick(hand);
+        self.last_key = hand;
+        let enter = |model: &mut Model| model.keymap.event(Action::Open).map(|key| model.key(hand, key)).unwrap_or_default();
+        let more = match spot {
+            Spot::Rollout(id) if self.focus == Focus::InFlight && self.selected.as_ref() == Some(&id) => enter(self),
+            Spot::Rollout(id) => {
+                (self.focus, self.selected) = (Focus::InFlight, Some(id));
+                Vec::new()
+            }
+            Spot::Service(service) if self.focus == Focus::Services && self.service.as_ref() == Some(&service) => enter(self),
+            Spot::Service(service) => {
+                (self.focus, self.service) = (Focus::Services, Some(service));
+                Vec::new()
+            }
+            Spot::Command(at) => match &mut self.over {
+                Some(Over::Palette(palette)) if palette.chosen != at => {
+                    palette.chosen = at;
+                    Vec::new()
+                }
+                _ => enter(self),
+            },
+            Spot::Strategy(_) | Spot::Detail(_) => match self.point(&spot) {
+                true => vec![Effect::Compile],
+                false => enter(self),
+            },
+            Spot::Key(_) | Spot::Scrolls(_) | Spot::Nothing => Vec::new(),
+        };
+        effects.into_iter().chain(more).collect()
     }
 
     /// Hand time has passed: a grace may have ended.
@@ -236,6 +278,7 @@ impl Model {
                 let worst = self.snapshot.rollouts.first().map(|r| r.status.id.clone());
                 if worst.is_some() {
                     (self.selected, self.place, self.full) = (worst, Place::Rollout, None);
+                    (self.scroll, self.step) = (0, None);
                 }
             }
             Action::Events => self.toggle(Full::Events),
@@ -250,16 +293,14 @@ impl Model {
             }
             Action::Palette => self.over = Some(Over::Palette(Palette::default())),
             Action::Help => self.over = Some(Over::Help(0)),
+            Action::Story => self.over = Some(Over::Story),
             Action::Copy => {
                 let id = self.selected.clone();
                 return id.map(|id| vec![Effect::Copy(format!("flightdeck rollback {id}"))]).unwrap_or_default();
             }
-            Action::Up => self.go(-1),
-            Action::Down => self.go(1),
-            Action::Top => self.go(isize::MIN / 2),
-            Action::Bottom => self.go(isize::MAX / 2),
-            Action::PageUp => self.go(-10),
-            Action::PageDown => self.go(10),
+            Action::Up | Action::Down | Action::Top | Action::Bottom | Action::PageUp | Action::PageDown => {
+                self.go(by(action).unwrap_or(0));
+            }
             Action::NextPane => {
                 self.focus = match self.focus {
                     Focus::InFlight => Focus::Services,
@@ -332,21 +373,12 @@ impl Model {
 
     /// Holds every rollout in flight; again: resumes exactly those.
     fn stop_line(&mut self) -> Vec<Effect> {
-        let press = |rollout: RolloutId, verb, armed| Effect::Take {
-            intent: Intent::Press { rollout, verb, reason: Some("stop the line".into()) },
-            armed,
-        };
-        if !self.stopped_line.is_empty() {
-            if self.must_arm(Verb::Resume) {
-                return Vec::new();
-            }
-            let armed = self.armed_for().is_some();
-            return std::mem::take(&mut self.stopped_line).into_iter().map(|id| press(id, Verb::Resume, armed)).collect();
+        let stopped = self.snapshot.stopped_line.is_some();
+        if stopped && self.must_arm(Verb::Resume) {
+            return Vec::new();
         }
-        let moves = |r: &&crate::cockpit::RolloutView| matches!(r.phase, Phase::Flying | Phase::Watched) && !r.status.paused;
-        self.stopped_line = self.snapshot.rollouts.iter().filter(moves).map(|r| r.status.id.clone()).collect();
-        self.say(format!("line stopped: {} held, rollbacks go on", self.stopped_line.len()), false);
-        self.stopped_line.iter().map(|id| press(id.clone(), Verb::Pause, false)).collect()
+        let armed = stopped && self.armed_for().is_some();
+        vec![Effect::Take { intent: if stopped { Intent::ResumeLine } else { Intent::StopLine }, armed }]
     }
 
     fn open(&mut self) {
@@ -363,7 +395,8 @@ impl Model {
             }
         }
         if self.selected.is_some() {
-            (self.place, self.full, self.scroll) = (Place::Rollout, None, 0);
+            (self.place, self.full) = (Place::Rollout, None);
+            (self.scroll, self.step) = (0, None);
         }
     }
 
@@ -376,7 +409,9 @@ impl Model {
             self.scroll = 0;
         } else if self.place != Place::Fleet {
             (self.place, self.form) = (Place::Fleet, None);
+            (self.scroll, self.step) = (0, None);
         } else {
+            self.scroll = 0;
             self.filter.clear();
         }
     }
@@ -389,17 +424,30 @@ impl Model {
         }
     }
 
-    /// Moves the selection, or scrolls a full pane.
+    /// Moves the selection, or scrolls a full pane as far as it goes.
     fn go(&mut self, by: isize) {
-        if matches!(self.full, Some(Full::Events | Full::Plan | Full::Why)) {
-            let by = by.clamp(-10_000, 10_000) as i32;
-            self.scroll = (i32::from(self.scroll) + by).clamp(0, 10_000) as u16;
-            return;
+        let back = self.current().is_some_and(|r| r.status.back.is_some());
+        match (self.full, self.place) {
+            (None | Some(Full::Latency), Place::Rollout) if !back => self.look_at_step(by),
+            (None | Some(Full::Latency), Place::Fleet) => self.select(self.focus, by),
+            _ => self.scroll = scrolled(self.scroll, by, self.drawn.most()),
         }
-        if self.place != Place::Fleet {
-            return;
-        }
-        match self.focus {
+    }
+
+    /// Looks at another step of the rail, from the one that is flown on; above the first one at none.
+    fn look_at_step(&mut self, by: isize) {
+        let Some(status) = self.current().map(|r| &r.status) else { return };
+        let last = status.steps.len().saturating_sub(1);
+        self.step = match self.step {
+            None => Some(status.step.min(last)),
+            Some(at) => at.checked_add_signed(by).map(|at| at.min(last)).or((by < -1).then_some(0)),
+        };
+    }
+
+    /// Moves the selection in a list of the fleet, which has the arrows from now on.
+    fn select(&mut self, focus: Focus, by: isize) {
+        self.focus = focus;
+        match focus {
             Focus::InFlight => {
                 let ids: Vec<RolloutId> = self.listed().iter().map(|r| r.status.id.clone()).collect();
                 if let Some(id) = moved(&ids, self.selected.as_ref(), by) {
@@ -445,6 +493,14 @@ impl Model {
                 (self.selected, self.place, self.full, self.form) = (Some(id), Place::Rollout, None, None);
             }
             (Intent::Press { .. }, Ok(_)) => {}
+            (Intent::StopLine, Ok(_)) => {
+                let line = self.snapshot.stopped_line.as_ref();
+                let (held, not) = line.map_or((0, &[][..]), |line| (line.held.len(), &line.not_held));
+                let not: Vec<String> = not.iter().map(|n| format!("{}: {}", n.rollout, n.why)).collect();
+                let text = if not.is_empty() { "rollbacks go on".into() } else { format!("not held: {}", not.join(", ")) };
+                self.say(format!("line stopped: {held} held, {text}"), !not.is_empty());
+            }
+            (Intent::ResumeLine, Ok(_)) => self.say("line resumed", false),
             (_, Err(trouble)) => self.say(format!("{}: {}", trouble.cause, trouble.remedy), true),
         }
     }
@@ -460,6 +516,24 @@ impl Model {
     pub fn rekey(&mut self, keymap: Keymap) {
         self.keymap = keymap;
     }
+}
+
+/// How far a key moves, in rows.
+pub(super) fn by(action: Action) -> Option<isize> {
+    Some(match action {
+        Action::Down => 1,
+        Action::Up => -1,
+        Action::PageDown => 10,
+        Action::PageUp => -10,
+        Action::Top => isize::MIN / 2,
+        Action::Bottom => isize::MAX / 2,
+        _ => return None,
+    })
+}
+
+/// Scrolled by so many rows from where the last frame was, which shows no more than there is. What was not drawn yet has no end.
+pub(super) fn scrolled(scroll: usize, by: isize, most: Option<usize>) -> usize {
+    scroll.min(most.unwrap_or(usize::MAX)).saturating_add_signed(by)
 }
 
 /// The item `by` places from the one that is selected.

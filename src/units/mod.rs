@@ -4,7 +4,9 @@
 //! from different fleets compare by their text alone.
 
 mod clean;
+mod count;
 mod ids;
+pub mod json;
 mod percent;
 mod time;
 mod trouble;
@@ -12,6 +14,7 @@ pub mod written;
 pub mod yaml;
 
 pub use clean::clean;
+pub use count::count;
 pub use ids::{ClusterId, LegId, Namespace, Person, Region, Revision, RolloutId, Service, Term, Version, WorkloadId};
 pub use percent::Percent;
 pub use time::{Span, Time};

@@ -79,6 +79,7 @@ pub fn state(table: &Table) -> String {
 /// An event in one line: its kind and what it carries.
 pub fn what(what: &What) -> String {
     let Value::Object(fields) = serde_json::to_value(what).unwrap() else { unreachable!() };
+    let fields: std::collections::BTreeMap<_, _> = fields.into_iter().collect();
     let mut line = fields["kind"].as_str().unwrap().to_owned();
     for (name, value) in fields.iter().filter(|(name, _)| !matches!(name.as_str(), "kind" | "plan")) {
         let value = match (name.as_str(), value) {
@@ -88,6 +89,8 @@ pub fn what(what: &What) -> String {
             (_, Value::String(text)) => text.clone(),
             (_, other) => other.to_string(),
         };
+        // The tables call it by its short name.
+        let name = if name == "errorRate" { "errors" } else { name.as_str() };
         write!(line, " {name}={value}").unwrap();
     }
     line

@@ -228,6 +228,7 @@ impl Table {
             rolling: Some((1, 1)),
             drains: true,
             start_takes: Some(Span::secs(8)),
+            annotations: Vec::new(),
         }
     }
 

@@ -108,11 +108,11 @@ impl World {
         self.places.values_mut().nth(nth).expect("a place")
     }
 
-    /// A wish is on its way; it lands after `takes`. An older one for the same key is dropped.
+    /// A wish is on its way; it lands after `takes`. An older one for the same key is dropped, and all of lower terms.
     pub fn send(&mut self, wish: Wish, takes: Span) {
         let due = self.now + takes;
         let Some(place) = self.places.get_mut(&wish.key.leg) else { return };
-        place.writes.retain(|(_, w)| w.key != wish.key);
+        place.writes.retain(|(_, w)| w.key != wish.key && w.term >= wish.term);
         place.writes.push((due, wish));
     }
 

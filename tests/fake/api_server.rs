@@ -3,6 +3,9 @@
 //! It keeps objects by kind and answers lists, watches, gets and patches from them. Weakness: it checks nothing, and a patch changes
 //! nothing by itself.
 
+// Each test uses its own part of it.
+#![allow(dead_code)]
+
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};

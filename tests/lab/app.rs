@@ -1,7 +1,8 @@
 //! The process of a pod: answers `/` as its version does, `/health`, and `/metrics` in Prometheus' text form.
 //!
 //! It knows only its environment. At SIGTERM it is not ready from that moment, serves on while routers take notice, then closes its
-//! door, lets what is in flight finish and exits with 0. It dies with its kubelet: its standard input is a pipe from there.
+//! door, lets what is in flight finish and exits with 0; an abrupt one just exits. It dies with its kubelet: its standard input is a
+//! pipe from there. Weakness: it counts only so many paths and headers; later ones are not told apart.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -18,11 +19,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
 use crate::behaviour::Behaviour;
-use crate::http::{self, Connection};
+use crate::http::{self, Connection, Request};
 
 /// Upper edges of the histogram's buckets, in seconds: those of Prometheus' client libraries.
 const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 const CONNECTIONS: usize = 2_000;
+/// Paths, and values of headers, that are counted apart.
+const SERIES: usize = 200;
 const IDLE: Duration = Duration::from_secs(75);
 /// How long requests in flight may take to end after the door has closed.
 const LAST_CALL: Duration = Duration::from_secs(20);
@@ -45,9 +48,12 @@ struct Counts {
     by_bucket: [u64; BUCKETS.len()],
     seconds: f64,
     requests: u64,
+    by_path: BTreeMap<String, u64>,
+    by_header: BTreeMap<(String, String), u64>,
 }
 
-/// Serves on `POD_IP` and `PORT` until it is told to go. Without a `PORT` it only lives, as a sidecar that serves nobody.
+/// Serves on `POD_IP` and `PORT` until it is told to go. Without a `PORT` it only lives, as a sidecar that serves nobody; with
+/// `RELAY_TO` it passes each connection on to that address.
 pub async fn run() -> Result<()> {
     let variable = |name: &str| std::env::var(name).ok();
     let behaviour = Behaviour::of(&variable("IMAGE").unwrap_or_default(), variable);
@@ -66,6 +72,13 @@ pub async fn run() -> Result<()> {
     };
     let address = format!("{}:{port}", variable("POD_IP").unwrap_or_else(|| "127.0.0.1".to_owned()));
     let door = TcpListener::bind(&address).await.wrap_err_with(|| format!("listening on {address}"))?;
+    if let Some(to) = variable("RELAY_TO") {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            () = relay(&door, to) => {}
+        }
+        return Ok(());
+    }
     let app = Rc::new(App {
         latency: LogNormal::new(behaviour.latency.as_secs_f64().max(1e-6).ln(), 0.4)?,
         random: RefCell::new(Pcg64Mcg::seed_from_u64(u64::from(std::process::id()))),
@@ -79,6 +92,9 @@ pub async fn run() -> Result<()> {
     });
     let drain = async {
         terminate.recv().await;
+        if app.behaviour.abrupt {
+            std::process::exit(0);
+        }
         app.leaving.set(true);
         sleep(app.behaviour.drain).await;
     };
@@ -94,6 +110,18 @@ pub async fn run() -> Result<()> {
     };
     let _ = timeout(LAST_CALL, quiet).await;
     Ok(())
+}
+
+async fn relay(door: &TcpListener, to: String) {
+    loop {
+        if let Ok((mut asker, _)) = door.accept().await {
+            let to = to.clone();
+            tokio::task::spawn_local(async move {
+                let mut upstream = TcpStream::connect(to).await?;
+                tokio::io::copy_bidirectional(&mut asker, &mut upstream).await
+            });
+        }
+    }
 }
 
 async fn answer_all(app: &Rc<App>, door: &TcpListener) {
@@ -122,7 +150,7 @@ async fn serve(app: &App, stream: TcpStream) -> std::io::Result<()> {
         let (status, kind, body) = match request.path.split('?').next() {
             Some("/health") => app.health(),
             Some("/metrics") => (200, "text/plain; version=0.0.4", app.counts.borrow().text()),
-            _ => app.work().await,
+            _ => app.work(&request).await,
         };
         let last = request.last || app.leaving.get();
         let headers = [
@@ -148,13 +176,16 @@ impl App {
         (status, "text/plain", word.to_owned())
     }
 
-    async fn work(&self) -> (u16, &'static str, String) {
+    /// Answers after its own time, or that of `?ms=`.
+    async fn work(&self, request: &Request) -> (u16, &'static str, String) {
         let begun = Instant::now();
+        self.counts.borrow_mut().see(request);
+        let asked = request.path.split_once("ms=").and_then(|(_, number)| number.parse::<f64>().ok()).filter(|number| *number >= 0.0);
         let (seconds, fails) = {
             let mut random = self.random.borrow_mut();
             (self.latency.sample(&mut *random), random.random::<f64>() < self.behaviour.error_rate)
         };
-        sleep(Duration::from_secs_f64(seconds.min(60.0))).await;
+        sleep(Duration::from_secs_f64(asked.map_or(seconds, |milliseconds| milliseconds / 1000.0).min(60.0))).await;
         let status = if fails { 500 } else { 200 };
         self.counts.borrow_mut().add(status, begun.elapsed().as_secs_f64());
         (status, "text/plain", format!("{}\n", self.behaviour.version))
@@ -162,6 +193,20 @@ impl App {
 }
 
 impl Counts {
+    /// Counts the path, the headers `x-...` that no proxy adds, and the cookies.
+    fn see(&mut self, request: &Request) {
+        let path = request.path.split('?').next().unwrap_or_default();
+        count(&mut self.by_path, path.to_owned());
+        for (name, value) in &request.headers {
+            if name.starts_with("x-") && !name.starts_with("x-forwarded") && name != "x-real-ip" {
+                count(&mut self.by_header, (name.clone(), value.clone()));
+            }
+            if name == "cookie" {
+                value.split(';').for_each(|cookie| count(&mut self.by_header, (name.clone(), cookie.trim().to_owned())));
+            }
+        }
+    }
+
     fn add(&mut self, code: u16, seconds: f64) {
         *self.by_code.entry(code).or_default() += 1;
         for (edge, count) in BUCKETS.iter().zip(&mut self.by_bucket) {
@@ -177,6 +222,14 @@ impl Counts {
         for (code, count) in &self.by_code {
             let _ = writeln!(text, "http_requests_total{{code=\"{code}\"}} {count}");
         }
+        text.push_str("# HELP http_requests_by_path_total Requests seen.\n# TYPE http_requests_by_path_total counter\n");
+        for (path, count) in &self.by_path {
+            let _ = writeln!(text, "http_requests_by_path_total{{path=\"{}\"}} {count}", quoted(path));
+        }
+        text.push_str("# HELP http_requests_by_header_total Requests seen.\n# TYPE http_requests_by_header_total counter\n");
+        for ((header, value), count) in &self.by_header {
+            let _ = writeln!(text, "http_requests_by_header_total{{header=\"{}\",value=\"{}\"}} {count}", quoted(header), quoted(value));
+        }
         text.push_str("# HELP http_request_duration_seconds Time to answer.\n# TYPE http_request_duration_seconds histogram\n");
         for (edge, count) in BUCKETS.iter().zip(self.by_bucket) {
             let _ = writeln!(text, "http_request_duration_seconds_bucket{{le=\"{edge}\"}} {count}");
@@ -186,4 +239,15 @@ impl Counts {
         let _ = writeln!(text, "http_request_duration_seconds_count {}", self.requests);
         text
     }
+}
+
+fn count<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K) {
+    if counts.len() < SERIES || counts.contains_key(&key) {
+        *counts.entry(key).or_default() += 1;
+    }
+}
+
+/// As a label's value in Prometheus' text form.
+fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
 }

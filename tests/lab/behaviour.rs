@@ -20,12 +20,15 @@ pub struct Behaviour {
     pub crashes: bool,
     /// Time from the start to the first yes of `/health`.
     pub start: Duration,
-    /// Time that it serves on after SIGTERM, already not ready.
+    /// Time that it serves on after SIGTERM, already not ready. Then its door closes and what is in flight ends.
     pub drain: Duration,
+    /// Exits at SIGTERM and cuts what is in flight.
+    pub abrupt: bool,
 }
 
 impl Behaviour {
-    /// Reads `image` and the variables `ERROR_RATE`, `LATENCY_MS`, `HEALTH`, `START_SECONDS` and `DRAIN_SECONDS`.
+    /// Reads `image` and the variables `ERROR_RATE`, `LATENCY_MS`, `HEALTH`, `START_SECONDS`, `DRAIN_SECONDS` and `AT_TERM`
+    /// (`graceful`: no drain; `abrupt`).
     pub fn of(image: &str, variable: impl Fn(&str) -> Option<String>) -> Self {
         let number = |name: &str| variable(name)?.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
         let seconds = |name: &str, default: f64| Duration::from_secs_f64(number(name).unwrap_or(default).min(3600.0));
@@ -37,7 +40,9 @@ impl Behaviour {
             crashes: false,
             start: seconds("START_SECONDS", 0.0),
             drain: seconds("DRAIN_SECONDS", 3.0),
+            abrupt: false,
         };
+        behaviour.at_term(&variable("AT_TERM").unwrap_or_default());
         for word in tag(image).split('-') {
             let amount = |prefix: &str| word.strip_prefix(prefix)?.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
             if let Some(percent) = amount("errors") {
@@ -51,8 +56,17 @@ impl Behaviour {
             } else if word == "crash" {
                 behaviour.crashes = true;
             }
+            behaviour.at_term(word);
         }
         behaviour
+    }
+
+    fn at_term(&mut self, word: &str) {
+        match word {
+            "graceful" => (self.drain, self.abrupt) = (Duration::ZERO, false),
+            "abrupt" => self.abrupt = true,
+            _ => {}
+        }
     }
 }
 

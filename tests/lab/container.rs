@@ -251,5 +251,5 @@ impl Container {
 
 async fn ask(address: Ipv4Addr, port: u16, path: &str) -> std::io::Result<u16> {
     let mut connection = Connection::new(TcpStream::connect((address, port)).await?);
-    Ok(http::get(&mut connection, &address.to_string(), path).await?.status)
+    Ok(http::get(&mut connection, &address.to_string(), path, &[]).await?.status)
 }

@@ -13,7 +13,6 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::time::sleep;
 
-use crate::network::API_ADDRESS;
 use crate::place::Place;
 use crate::{process, programs};
 
@@ -25,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(50);
 
 pub fn start_etcd(place: &Place) -> Result<()> {
-    let (clients, peers) = (format!("http://{API_ADDRESS}:2379"), format!("http://{API_ADDRESS}:2380"));
+    let (clients, peers) = (clients(place), format!("http://{}:2380", place.api_address()));
     let mut etcd = Command::new(programs::ETCD.path()?);
     etcd.arg("--data-dir").arg(place.directory.join("etcd"));
     etcd.args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients]);
@@ -36,10 +35,11 @@ pub fn start_etcd(place: &Place) -> Result<()> {
 
 pub fn start_api_server(place: &Place) -> Result<()> {
     let file = |name: &str| place.directory.join(name);
+    let address = place.api_address().to_string();
     let mut api = Command::new(programs::API_SERVER.path()?);
     // The namespace has no default route from which an address could be guessed.
-    api.args(["--bind-address", API_ADDRESS, "--advertise-address", API_ADDRESS, "--secure-port", "6443"]);
-    api.args(["--etcd-servers", &format!("http://{API_ADDRESS}:2379"), "--endpoint-reconciler-type", "none"]);
+    api.args(["--bind-address", &address, "--advertise-address", &address, "--secure-port", "6443"]);
+    api.args(["--etcd-servers", &clients(place), "--endpoint-reconciler-type", "none"]);
     api.arg("--tls-cert-file").arg(file("api.crt")).arg("--tls-private-key-file").arg(file("api.key"));
     api.arg("--client-ca-file").arg(file("ca.crt")).arg("--token-auth-file").arg(file("tokens.csv"));
     api.arg("--requestheader-client-ca-file").arg(file("ca.crt")).args(["--requestheader-allowed-names", "front-proxy"]);
@@ -58,15 +58,29 @@ pub fn start_controller_manager(place: &Place) -> Result<()> {
     }
     manager.arg("--root-ca-file").arg(place.directory.join("ca.crt"));
     manager.arg("--service-account-private-key-file").arg(place.directory.join("sa.key"));
-    manager.args(["--bind-address", API_ADDRESS, "--leader-elect=false", "--kube-api-qps", "1000", "--kube-api-burst", "2000"]);
+    manager.args([
+        "--bind-address",
+        &place.api_address().to_string(),
+        "--leader-elect=false",
+        "--kube-api-qps",
+        "1000",
+        "--kube-api-burst",
+        "2000",
+    ]);
     manager.args(["--concurrent-deployment-syncs", "10", "--concurrent-replicaset-syncs", "10"]);
     process::start(place, CONTROLLER_MANAGER, manager)
+}
+
+/// Where etcd listens.
+fn clients(place: &Place) -> String {
+    format!("http://{}:2379", place.api_address())
 }
 
 /// A client of this runtime, as `user`. It does not try again by itself.
 pub async fn client(place: &Place, user: &str) -> Result<Client> {
     let kubeconfig = Kubeconfig::read_from(place.kubeconfig(user))?;
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    let options = KubeConfigOptions { context: Some(place.context()), ..KubeConfigOptions::default() };
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
     config.default_retry = false;
     Ok(Client::try_from(config)?)
 }

@@ -5,8 +5,8 @@
 use std::fs;
 
 use color_eyre::eyre::Result;
+use serde_json::{Value, json};
 
-use crate::network::API_ADDRESS;
 use crate::place::Place;
 use crate::process::run;
 
@@ -20,40 +20,60 @@ stranger-token,stranger,3
 ";
 
 /// The address of the API server.
-pub fn server() -> String {
-    format!("https://{API_ADDRESS}:6443")
+pub fn server(place: &Place) -> String {
+    format!("https://{}:6443", place.api_address())
 }
 
-/// Makes all files unless they are there.
-pub fn create(place: &Place) -> Result<()> {
-    let file = |name: &str| place.directory.join(name).display().to_string();
-    if place.kubeconfig("admin").exists() {
-        return Ok(());
-    }
-    let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-    let (ca_key, ca, api_key, request, api, names) =
-        (file("ca.key"), file("ca.crt"), file("api.key"), file("api.csr"), file("api.crt"), file("api.names"));
-    let openssl = |parts: &[&[&str]]| run("openssl", &parts.concat());
-    openssl(&[&["req", "-x509", "-days", "30", "-subj", "/CN=lab", "-keyout", &ca_key, "-out", &ca], &curve])?;
-    openssl(&[&["req", "-subj", "/CN=kube-apiserver", "-keyout", &api_key, "-out", &request], &curve])?;
-    let known_as = format!("subjectAltName=IP:{API_ADDRESS},IP:10.96.0.1,DNS:kubernetes,DNS:kubernetes.default.svc");
-    fs::write(&names, known_as)?;
-    let signing: &[&str] = &["x509", "-req", "-days", "30", "-CAcreateserial", "-extfile", &names];
-    openssl(&[signing, &["-in", &request, "-CA", &ca, "-CAkey", &ca_key, "-out", &api]])?;
-    openssl(&[&["ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", &file("sa.key")]])?;
-    openssl(&[&["ec", "-pubout", "-in", &file("sa.key"), "-out", &file("sa.pub")]])?;
-    fs::write(place.directory.join("tokens.csv"), TOKENS)?;
-    // The administrator's last: it says that all of them are there.
-    for user in USERS.iter().rev() {
-        let kubeconfig = serde_json::json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": place.name, "cluster": {"server": server(), "certificate-authority": ca}}],
-            "users": [{"name": user, "user": {"token": format!("{user}-token")}}],
-            "contexts": [{"name": place.name, "context": {"cluster": place.name, "user": user}}],
-            "current-context": place.name,
-        });
-        fs::write(place.kubeconfig(user), serde_yaml::to_string(&kubeconfig)?)?;
+/// Makes all files of a lab's clusters unless they are there. The first cluster's kubeconfigs have the contexts of all.
+pub fn create(clusters: &[Place]) -> Result<()> {
+    for place in clusters {
+        std::fs::create_dir_all(&place.directory)?;
+        if !place.directory.join("sa.pub").exists() {
+            authority(place)?;
+            certificate(place, "api", &format!("IP:{},IP:10.96.0.1,DNS:kubernetes,DNS:kubernetes.default.svc", place.api_address()))?;
+            let file = |name: &str| place.directory.join(name).display().to_string();
+            run("openssl", &["ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", &file("sa.key")])?;
+            run("openssl", &["ec", "-pubout", "-in", &file("sa.key"), "-out", &file("sa.pub")])?;
+        }
+        fs::write(place.directory.join("tokens.csv"), TOKENS)?;
+        let known = if place.cluster == 0 { clusters } else { std::slice::from_ref(place) };
+        for user in USERS {
+            fs::write(place.kubeconfig(user), serde_yaml::to_string(&kubeconfig(user, known))?)?;
+        }
     }
     Ok(())
+}
+
+fn kubeconfig(user: &str, clusters: &[Place]) -> Value {
+    let cluster = |place: &Place| json!({"server": server(place), "certificate-authority": place.directory.join("ca.crt")});
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": clusters.iter().map(|place| json!({"name": place.context(), "cluster": cluster(place)})).collect::<Vec<_>>(),
+        "users": [{"name": user, "user": {"token": format!("{user}-token")}}],
+        "contexts": clusters.iter().map(|place| {
+            json!({"name": place.context(), "context": {"cluster": place.context(), "user": user}})
+        }).collect::<Vec<_>>(),
+        "current-context": clusters.first().map(Place::context),
+    })
+}
+
+const CURVE: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+
+fn authority(place: &Place) -> Result<()> {
+    let file = |name: &str| place.directory.join(name).display().to_string();
+    let who: &[&str] = &["req", "-x509", "-days", "30", "-subj", "/CN=lab", "-keyout", &file("ca.key"), "-out", &file("ca.crt")];
+    run("openssl", &[who, &CURVE].concat())
+}
+
+/// `NAME.key` and `NAME.crt`, signed by the cluster's authority, for `names` as `IP:10.77.0.1,DNS:somewhere`.
+pub fn certificate(place: &Place, name: &str, names: &str) -> Result<()> {
+    let file = |ending: &str| place.directory.join(format!("{name}.{ending}")).display().to_string();
+    let ca = |ending: &str| place.directory.join(format!("ca.{ending}")).display().to_string();
+    let subject = format!("/CN={name}");
+    run("openssl", &[&["req", "-subj", &subject, "-keyout", &file("key"), "-out", &file("csr")], &CURVE[..]].concat())?;
+    fs::write(file("names"), format!("subjectAltName={names}"))?;
+    let signing = ["x509", "-req", "-days", "30", "-CAcreateserial", "-extfile"];
+    let files = [&file("names"), "-in", &file("csr"), "-CA", &ca("crt"), "-CAkey", &ca("key"), "-out", &file("crt")];
+    run("openssl", &[&signing[..], &files].concat())
 }

@@ -4,7 +4,7 @@
 //! An API server that goes away is waited for; a node and pods that the controller manager declared lost meanwhile are taken back.
 //! Weakness: binds without looking at requests, selectors or taints; emits no Events; serves no logs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -25,11 +25,10 @@ use tokio::time::{sleep, timeout};
 use crate::control_plane;
 use crate::place::Place;
 use crate::pod;
+use crate::targets::{self, Targets};
 
 /// The name of the one node.
 pub const NODE: &str = "lab-0";
-/// Where the node says it is; nothing listens there.
-pub const NODE_ADDRESS: &str = "10.77.0.10";
 
 const HEARTBEAT: Duration = Duration::from_secs(10);
 const CALL: Duration = Duration::from_secs(5);
@@ -41,9 +40,10 @@ pub async fn run(place: &Place) -> Result<()> {
     let pods: Api<Pod> = Api::all(client.clone());
     let events = watcher::watcher(pods, watcher::Config::default());
     pin_mut!(events);
-    let mut kubelet = Kubelet::new(client.clone());
-    let beat = keep_node_alive(client);
+    let mut kubelet = Kubelet::new(place, client.clone());
+    let beat = keep_node_alive(place, client);
     pin_mut!(beat);
+    kubelet.targets.write();
     loop {
         tokio::select! {
             never = &mut beat => match never {},
@@ -65,12 +65,15 @@ struct Kubelet {
     /// The uids of a list that is coming in.
     listed: HashSet<String>,
     addresses: Addresses,
+    targets: Targets,
     ends: JoinSet<(String, Ipv4Addr)>,
 }
 
 impl Kubelet {
-    fn new(client: Client) -> Self {
-        Self { client, running: HashMap::new(), listed: HashSet::new(), addresses: Addresses::default(), ends: JoinSet::new() }
+    fn new(place: &Place, client: Client) -> Self {
+        let addresses = Addresses { place: place.clone(), taken: HashSet::new(), next: 0 };
+        let targets = Targets { file: place.directory.join(targets::FILE), pods: BTreeMap::new() };
+        Self { client, running: HashMap::new(), listed: HashSet::new(), addresses, targets, ends: JoinSet::new() }
     }
 
     fn see(&mut self, event: Event<Pod>) {
@@ -112,6 +115,7 @@ impl Kubelet {
 
     fn begin(&mut self, uid: String, pod: Pod) {
         let address = self.addresses.take(pod.status.as_ref().and_then(|status| status.pod_ip.as_deref()));
+        self.targets.add(&uid, &pod, address);
         let (object, changes) = watch::channel(Some(Arc::new(pod)));
         let client = self.client.clone();
         let end = uid.clone();
@@ -124,6 +128,7 @@ impl Kubelet {
 
     fn forget(&mut self, uid: &str, address: Ipv4Addr) {
         self.running.remove(uid);
+        self.targets.remove(uid);
         self.addresses.taken.remove(&address);
     }
 }
@@ -151,14 +156,14 @@ async fn bind(client: Client, pod: Pod) {
     }
 }
 
-#[derive(Default)]
 struct Addresses {
+    place: Place,
     taken: HashSet<Ipv4Addr>,
     next: u16,
 }
 
 impl Addresses {
-    /// The next free address from 10.77.1.2 to 10.77.255.251; a pod that had one keeps it, and the turn goes on behind it.
+    /// The next free address from x.1.2 to x.255.251; a pod that had one keeps it, and the turn goes on behind it.
     fn take(&mut self, had: Option<&str>) -> Ipv4Addr {
         let address = match had.and_then(|text| text.parse::<Ipv4Addr>().ok()) {
             Some(address) => {
@@ -170,7 +175,7 @@ impl Addresses {
                 let turn = self.next % (255 * 250);
                 self.next = turn + 1;
                 let [third, fourth] = [turn / 250 + 1, turn % 250 + 2].map(|n| u8::try_from(n).unwrap_or_default());
-                let address = Ipv4Addr::new(10, 77, third, fourth);
+                let address = self.place.address(third, fourth);
                 if !self.taken.contains(&address) {
                     break address;
                 }
@@ -182,9 +187,9 @@ impl Addresses {
 }
 
 /// Makes the node, renews its Lease, and says again that it is ready when somebody doubts it.
-async fn keep_node_alive(client: Client) -> Infallible {
+async fn keep_node_alive(place: &Place, client: Client) -> Infallible {
     loop {
-        let wait = match timeout(CALL, heartbeat(&client)).await {
+        let wait = match timeout(CALL, heartbeat(place, &client)).await {
             Ok(Ok(())) => HEARTBEAT,
             Ok(Err(error)) => {
                 eprintln!("node: {error}");
@@ -196,7 +201,7 @@ async fn keep_node_alive(client: Client) -> Infallible {
     }
 }
 
-async fn heartbeat(client: &Client) -> kube::Result<()> {
+async fn heartbeat(place: &Place, client: &Client) -> kube::Result<()> {
     let nodes: Api<Node> = Api::all(client.clone());
     let leases: Api<Lease> = Api::namespaced(client.clone(), "kube-node-lease");
     let node = match nodes.get_opt(NODE).await? {
@@ -213,7 +218,7 @@ async fn heartbeat(client: &Client) -> kube::Result<()> {
         .is_some_and(|conditions| conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"));
     if !is_ready {
         // A renewed Lease alone never takes back a node that was declared lost.
-        nodes.patch_status(NODE, &PatchParams::default(), &Patch::Merge(node_status())).await?;
+        nodes.patch_status(NODE, &PatchParams::default(), &Patch::Merge(node_status(place))).await?;
     }
     let lease = json!({
         "apiVersion": "coordination.k8s.io/v1",
@@ -225,14 +230,14 @@ async fn heartbeat(client: &Client) -> kube::Result<()> {
     Ok(())
 }
 
-fn node_status() -> Value {
+fn node_status(place: &Place) -> Value {
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let condition = |kind: &str, status: &str, reason: &str| json!({"type": kind, "status": status, "reason": reason, "message": "test kubelet", "lastHeartbeatTime": now, "lastTransitionTime": now});
     let room = json!({"cpu": "64", "memory": "64Gi", "pods": "1000"});
     json!({"status": {
         "capacity": room,
         "allocatable": room,
-        "addresses": [{"type": "InternalIP", "address": NODE_ADDRESS}],
+        "addresses": [{"type": "InternalIP", "address": place.address(0, 10).to_string()}],
         "nodeInfo": {
             "machineID": "lab", "systemUUID": "lab", "bootID": "lab", "kernelVersion": "lab", "osImage": "lab",
             "containerRuntimeVersion": "lab://1", "kubeletVersion": "v1.36.3", "kubeProxyVersion": "", "operatingSystem": "linux",

@@ -1,4 +1,4 @@
-//! The network namespace of a lab: only a loopback device, on which every 10.77.x.y is local, so that nothing can leave.
+//! The network namespace of a lab: only a loopback device, on which every address of its clusters is local, so that nothing can leave.
 //!
 //! It knows `ip` and the kernel, nothing of what runs inside. It needs root, or a user namespace of one's own.
 
@@ -11,18 +11,15 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use crate::place::Place;
 use crate::process::run;
 
-/// The API server's address; pods get theirs from 10.77.1.2 upwards.
-pub const API_ADDRESS: &str = "10.77.0.1";
-
-/// Makes the namespace unless it is there, and moves this thread and all that it starts into it.
+/// Makes the namespace unless it is there, with the addresses of this cluster, and moves this thread and all that it starts into it.
 pub fn create(place: &Place) -> Result<()> {
     if !place.network_file().exists() {
         run("ip", &["netns", "add", &place.network()])?;
     }
     enter(place)?;
     run("ip", &["link", "set", "lo", "up"])?;
-    run("ip", &["address", "replace", &format!("{API_ADDRESS}/32"), "dev", "lo"])?;
-    run("ip", &["route", "replace", "local", "10.77.0.0/16", "dev", "lo"])
+    run("ip", &["address", "replace", &format!("{}/32", place.api_address()), "dev", "lo"])?;
+    run("ip", &["route", "replace", "local", &format!("{}/16", place.address(0, 0)), "dev", "lo"])
 }
 
 /// Moves this thread, and all that it starts from now on, into the lab's namespace.

@@ -18,7 +18,6 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::container::{Container, Ended, Plan, Probe, State, View, image_id};
-use crate::kubelet::NODE_ADDRESS;
 
 const CALL: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(300);
@@ -149,13 +148,16 @@ impl Running {
         let shown = serde_json::to_value(object.status.as_ref().and_then(|status| status.conditions.as_ref())).unwrap_or_default();
         let others = shown.as_array().into_iter().flatten().filter(|condition| !ours.contains(&condition["type"]));
         conditions.extend(others.cloned());
+        // Where the node says it is; nothing listens there.
+        let [first, second, ..] = self.address.octets();
+        let host = Ipv4Addr::new(first, second, 0, 10);
         let containers: Vec<Value> = self.views.iter().map(|(name, image, view)| container_status(name, image, view)).collect();
         json!({
             "phase": if self.has_started { "Running" } else { "Pending" },
             "podIP": self.address.to_string(),
             "podIPs": [{"ip": self.address.to_string()}],
-            "hostIP": NODE_ADDRESS,
-            "hostIPs": [{"ip": NODE_ADDRESS}],
+            "hostIP": host.to_string(),
+            "hostIPs": [{"ip": host.to_string()}],
             "startTime": time(self.since),
             "observedGeneration": object.metadata.generation,
             "conditions": conditions,

@@ -254,7 +254,7 @@ impl Demo {
         };
         let steps: Vec<Step<'_>> =
             LONG.iter().zip(SHORT).enumerate().map(|(i, (label, short))| Step { label, short, point: point(i), took: None }).collect();
-        Rail { steps: &steps }.draw(area, buf, pen);
+        Rail { steps: &steps, selected: None }.draw(area, buf, pen);
     }
 
     fn regions(&self, area: Rect, wide: bool, buf: &mut Buffer, pen: &Pen<'_>) {
@@ -477,7 +477,7 @@ impl Demo {
     }
 
     fn keys(&self, area: Rect, buf: &mut Buffer, pen: &Pen<'_>) {
-        let bar = |key, word, state| BarKey { key, word, state };
+        let bar = |key, word, state| BarKey { key, word, state, stays: false };
         let (live, off) = (KeyState::Live, KeyState::Off);
         let keys = match self.failing {
             true => vec![

@@ -598,6 +598,7 @@ pub fn row(name: &str, version: &str, load: f64, errors: f64, p99: f64) -> Servi
         cells: REGIONS.iter().map(|r| Some(cell(r, name, version))).collect(),
         numbers: side(load, errors, p99),
         versions: Vec::new(),
+        annotations: Vec::new(),
     }
 }
 
@@ -660,6 +661,7 @@ pub fn fleet() -> Snapshot {
             note("13:58:31", Sign::Look, "catalogue", "eu-west-1 image pull denied (403)", ""),
             note("13:52:01", Sign::Held, "authentication", "v34 ready, waits for approval", ""),
         ],
+        stopped_line: None,
         lags: [("orders", 41, 30, 2), ("users", 8, 60, 1), ("products", 72, 300, 2), ("analytics", 860, 3600, 1)]
             .map(|(data, lag, promise, r)| LagView {
                 data: data.into(),

@@ -137,6 +137,16 @@ fn a_rollback_that_moves() {
 }
 
 #[test]
+fn what_is_left_of_a_rollback_does_not_grow_with_the_clock() {
+    let rail = |clock: &str| {
+        let lines = text(&draw(&rollout(with(moving(), at(clock))), (120, 36)));
+        lines.lines().nth(8).unwrap_or("").split_whitespace().skip_while(|w| !w.starts_with('≈')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(rail("14:44:19").join(" "), "≈4.0 s more ≈4.0 s more");
+    assert_eq!(rail("14:44:59"), rail("14:44:19"));
+}
+
+#[test]
 fn a_rollback_that_is_proven() {
     holds("proven", &rollout(with(proven(), at("14:44:27"))), &SIZES);
 }
@@ -516,7 +526,7 @@ fn no_line_of_words_is_cut_inside_a_word_or_a_number() {
             for height in [16 + width * 7 % 55, 24] {
                 for word in words(&model, (width, height)) {
                     let drawn = word.chars().any(|c| "━╾─┄█▌░·".contains(c) || ('▏'..='▉').contains(&c));
-                    let counts = word.starts_with('+') || word.chars().all(|c| c.is_ascii_digit());
+                    let counts = word.starts_with('+') || word.chars().all(|c| c.is_ascii_digit() || "-/".contains(c));
                     // A line that may never go ends after a whole word.
                     let whole = word.trim_end_matches(['…', ',']);
                     let known_word =

@@ -24,6 +24,7 @@ pub fn world(scenario: &Scenario, platform: Box<dyn Platform>, store: Box<dyn St
 }
 
 /// The canary of `order-service` that practice opens with.
+#[allow(dead_code, reason = "not every test that has a world has a canary")]
 pub fn canary(world: &mut World) -> RolloutId {
     let options = vec![("strategy".to_string(), "canary".to_string())];
     let document = Document::read(&Sources { options, ..Sources::default() }).unwrap();

@@ -99,7 +99,7 @@ fn settings_of(args: &DoctorArgs, places: &Folders, all: &mut Vec<Finding>) -> O
     for fleet in &read.fleets {
         let protection = if fleet.protection == Protection::Safe { "safe" } else { "open" };
         let regions: Vec<&str> = fleet.regions.iter().map(|region| region.name.as_str()).collect();
-        let says = format!("{}   {protection}   grace {}", regions.join(", "), fleet.grace);
+        let says = format!("{}   {protection}   grace {}s", regions.join(", "), fleet.grace.as_secs_f64());
         all.push(Finding::ok(AREA, format!("fleet {}", fleet.name), says));
         for region in fleet.regions.iter().filter(|region| region.prometheus.is_some()) {
             let says = "named, and not read by this version";

@@ -183,6 +183,10 @@ pub(super) fn trouble(place: &str, doing: &str, e: &kube::Error) -> Trouble {
             }
             _ => Trouble::new(Kind::Refused, place, format!("{doing}: {} ({})", words(s), s.code), "see the API server's words"),
         },
+        kube::Error::SerdeError(e) => {
+            let cause = format!("{doing}: its answer is not that of an API server: {e}");
+            Trouble::new(Kind::OutOfReach, place, clean(&cause, 300), "check the address in the kubeconfig")
+        }
         kube::Error::Auth(_) => Trouble::new(Kind::OutOfReach, place, clean(&innermost(e), 300), "check the credentials in the kubeconfig"),
         _ => {
             let remedy = if io_kind(e) == Some(std::io::ErrorKind::ConnectionRefused) {

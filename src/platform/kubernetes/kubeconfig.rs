@@ -47,7 +47,15 @@ impl Contexts {
         for path in there {
             let place = || Place::named(path.display().to_string());
             let bad = |e: kube::config::KubeconfigError| {
-                Trouble::new(Kind::Document, place(), clean(&innermost(&e), 300), "kubectl config view must accept it")
+                let said = match &e {
+                    kube::config::KubeconfigError::ReadConfig(io, _) if io.kind() == std::io::ErrorKind::NotFound => {
+                        return Trouble::new(Kind::Document, place(), "no such file", "check the path");
+                    }
+                    _ => innermost(&e),
+                };
+                // The reader draws the place below its words.
+                let said = said.lines().next().unwrap_or_default().trim_start_matches("failed to parse kubeconfig YAML: error: ");
+                Trouble::new(Kind::Document, place(), clean(said, 300), "kubectl config view must accept it")
             };
             files = Kubeconfig::read_from(path).and_then(|next| files.merge(next)).map_err(bad)?;
         }
@@ -87,9 +95,12 @@ impl Contexts {
         } else {
             let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
             kube::Config::from_custom_kubeconfig(self.files.clone(), &options).await.map_err(|e| {
-                let known = self.names().join(", ");
-                let kind = if self.names().iter().any(|n| n == context) { Kind::Document } else { Kind::Usage };
-                Trouble::new(kind, place(), clean(&innermost(&e), 300), format!("contexts in {}: {known}", self.origin))
+                let known = format!("contexts in {}: {}", self.origin, self.names().join(", "));
+                if self.names().iter().any(|n| n == context) {
+                    Trouble::new(Kind::Document, place(), clean(&innermost(&e), 300), known)
+                } else {
+                    Trouble::new(Kind::Usage, place(), "the kubeconfig has no such context", known)
+                }
             })?
         };
         if let Some(host) = config.cluster_url.host()

@@ -183,6 +183,8 @@ pub(super) struct Deployment {
     pub(super) change_cause: Option<Box<str>>,
     /// Its selector, as a query.
     pub(super) selector: Box<str>,
+    /// `deployment.*`: how its owner wants it rolled out.
+    pub(super) wanted: Vec<(Box<str>, Box<str>)>,
 }
 
 /// The annotation that says whose write counts.
@@ -191,6 +193,10 @@ pub(super) const FLIGHT: &str = "flightdeck.dev/flight";
 pub(super) const FORMER: &str = "flightdeck.dev/strategy";
 /// The annotation that names the revision last seen healthy.
 pub(super) const STABLE: &str = "flightdeck.dev/stable";
+/// The first word of annotations that say how a workload is rolled out; a `/` in the name makes it another tool's.
+const WANTED: &str = "deployment.";
+/// So many of them are kept, and so many characters of each; a longer value is wrong in any case.
+const MOST_WANTED: (usize, usize) = (32, 256);
 /// The annotation of `kubectl rollout history`.
 pub(super) const CAUSE: &str = "kubernetes.io/change-cause";
 
@@ -272,9 +278,15 @@ impl Row for Deployment {
             former: note(FORMER),
             stable: m.annotations.get(STABLE).map(|v| Revision::new(clean(v, 63))),
             change_cause: note(CAUSE),
+            wanted: wanted(&m.annotations),
             selector: selector.join(",").into(),
         }))
     }
+}
+
+fn wanted(annotations: &std::collections::BTreeMap<String, String>) -> Vec<(Box<str>, Box<str>)> {
+    let ours = annotations.iter().filter(|(name, _)| name.starts_with(WANTED) && !name.contains('/'));
+    ours.take(MOST_WANTED.0).map(|(name, value)| (clean(name, 100).into(), clean(value, MOST_WANTED.1).into())).collect()
 }
 
 /// A ReplicaSet of a Deployment: one revision.

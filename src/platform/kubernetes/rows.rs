@@ -107,6 +107,7 @@ pub(super) fn workload(mut parts: Parts) -> (Workload, Option<Time>) {
         rolling: rolling(d),
         drains: d.drains,
         start_takes,
+        annotations: d.wanted.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
         revisions,
     };
     (row, again)

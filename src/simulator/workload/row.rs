@@ -5,7 +5,7 @@ use super::super::layout::CONTAINER;
 use super::set::Set;
 use super::{DEADLINE, Workload};
 use crate::fleet::{Flight, Pods as PodsRow, RevisionSeen, Workload as Row};
-use crate::units::{Percent, Revision, Time};
+use crate::units::{Percent, Revision, Time, count};
 
 impl Workload {
     /// The share of requests that goes to other revisions than the stable one.
@@ -26,7 +26,8 @@ impl Workload {
         if set.is(&Ill::Unhealthy) && ready > 0 {
             return Some((0, all, Some(format!("{path} answers 503"))));
         }
-        let why = || set.pods.stuck(&self.habits(set)).map_or_else(|| format!("{} of {all} pods not ready", all - ready), |s| s.cause);
+        let why =
+            || set.pods.stuck(&self.habits(set)).map_or_else(|| format!("{} of {} not ready", all - ready, count(all, "pod")), |s| s.cause);
         Some((ready, all - ready, (ready < all).then(why)))
     }
 
@@ -90,6 +91,7 @@ impl Workload {
             rolling: Some(self.rolling),
             drains: self.drains,
             start_takes: Some(self.start),
+            annotations: Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@ use crate::tui::commands::{Action, COMMANDS, Command, off};
 use crate::tui::glyphs::Sign;
 use crate::tui::model::Model;
 use crate::tui::pen::{Bit, Pen, columns, dim, sign, strong, text};
+use crate::tui::spots::Spot;
 use crate::tui::theme::Role;
 use crate::tui::widgets::facts::{Fact, draw_right, whole_words};
 use crate::tui::widgets::overlay::Overlay;
@@ -76,6 +77,7 @@ pub(super) fn draw(model: &Model, scroll: usize, below: Rect, buf: &mut Buffer, 
     let inside = title.draw(below, Overlay::place(below, WIDE, lines.len() as u16 + 4 + 2 * air), buf, pen);
     let rows = inside.height.saturating_sub(air + 2 + air);
     let first = scroll.min(lines.len().saturating_sub(usize::from(rows)));
+    pen.spot(inside, Spot::Scrolls(lines.len().saturating_sub(usize::from(rows))));
     let right = inside.x + inside.width / 2 + 1;
     for ((left, other), y) in lines.iter().skip(first).zip(inside.y + air..inside.y + air + rows) {
         let half = if two && !matches!(left, Line::Off(..)) { inside.width / 2 - 1 } else { inside.width };

@@ -1,7 +1,8 @@
-//! What floats: all keys, the palette, and the line where a reason is typed.
+//! What floats: all keys, the palette, the story of an exercise, and the line where a reason is typed.
 
 mod help;
 mod palette;
+mod story;
 
 use super::model::{Model, Over};
 use super::pen::{Pen, dim, key, strong, text};
@@ -19,7 +20,11 @@ pub fn draw(model: &Model, over: &Over, area: Rect, buf: &mut Buffer, pen: &Pen<
     }
     match over {
         Over::Help(scroll) => {
-            help::draw(model, usize::from(*scroll), below, buf, pen);
+            help::draw(model, *scroll, below, buf, pen);
+            None
+        }
+        Over::Story => {
+            story::draw(model, below, buf, pen);
             None
         }
         Over::Palette(palette) => Some(palette::draw(model, palette, below, buf, pen)),

@@ -7,13 +7,14 @@ use crate::tui::glyphs::Sign;
 use crate::tui::model::Model;
 use crate::tui::palette::Palette;
 use crate::tui::pen::{Bit, Pen, columns, dim, strong};
+use crate::tui::spots::Spot;
 use crate::tui::theme::Role;
 use crate::tui::view::wrap;
 use crate::tui::widgets::facts::whole_words;
 use crate::tui::widgets::overlay::Overlay;
 use crate::tui::widgets::table::keep_in_sight;
 use crate::tui::widgets::title::rule;
-use crate::units::Span;
+use crate::units::{Span, count};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -29,7 +30,11 @@ pub(super) fn draw(model: &Model, palette: &Palette, below: Rect, buf: &mut Buff
     let found = palette.found();
     let rows = (found.len() as u16).clamp(1, MOST.min(below.height.saturating_sub(OTHER + 2)));
     let inside = Overlay::default().draw(below, Overlay::place(below, 86, rows + OTHER + 2), buf, pen);
-    let count = format!("{} of {} commands", found.len(), COMMANDS.len());
+    let first = keep_in_sight(0, palette.chosen, usize::from(rows), found.len());
+    let count = match found.len() > usize::from(rows) {
+        true => format!("{}-{}/{} commands", first + 1, first + usize::from(rows), found.len()),
+        false => format!("{} of {} commands", found.len(), COMMANDS.len()),
+    };
     pen.bits(buf, inside.x, inside.y, 2, &[strong(": ")]);
     pen.bits_right(buf, inside.right(), inside.y, &[dim(count.as_str())]);
     let room = inside.width.saturating_sub(columns(&count) + 4);
@@ -38,9 +43,10 @@ pub(super) fn draw(model: &Model, palette: &Palette, below: Rect, buf: &mut Buff
     for y in [inside.y + 1, last] {
         rule(buf, inside.x, inside.right(), y, '─', Role::Faint, pen);
     }
-    let first = keep_in_sight(0, palette.chosen, usize::from(rows), found.len());
     for ((command, i), y) in found.iter().zip(0..).skip(first).zip(inside.y + 2..last) {
-        row(model, command, i == palette.chosen, palette, Rect { y, height: 1, ..inside }, buf, pen);
+        let place = Rect { y, height: 1, ..inside };
+        pen.spot(place, Spot::Command(i));
+        row(model, command, i == palette.chosen, palette, place, buf, pen);
     }
     match found.get(palette.chosen) {
         Some(command) => {
@@ -134,7 +140,9 @@ fn of_rollout(model: &Model, command: &Command, r: &RolloutView) -> Option<Strin
 fn of_fleet(model: &Model, action: Action) -> Option<String> {
     let shot = &model.snapshot;
     Some(match action {
-        Action::StopLine if !model.stopped_line.is_empty() => format!("Resumes the {} rollouts that it holds.", model.stopped_line.len()),
+        Action::StopLine if let Some(line) = &shot.stopped_line => {
+            format!("Resumes the {} that it holds.", count(line.held.len(), "rollout"))
+        }
         Action::StopLine => {
             let names: Vec<&str> = shot.rollouts.iter().filter(|r| r.in_flight()).map(|r| &*r.status.service.name).collect();
             format!("Holds {}: {}. Rollbacks go on.", names.len(), names.join(", "))
@@ -164,7 +172,7 @@ fn rollback(model: &Model, r: &RolloutView) -> String {
     };
     let regions = match plan.moves.as_slice() {
         [one] => one.leg.to_string(),
-        many => format!("{} regions", many.len()),
+        many => count(many.len(), "region"),
     };
     let pods = if plan.need > 0 { format!(", pods ready {}/{}", plan.ready, plan.need) } else { String::new() };
     let grace = match model.snapshot.grace {

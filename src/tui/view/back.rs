@@ -19,7 +19,7 @@ use crate::tui::widgets::scale::{Ceiling, Scale, Unit};
 use crate::tui::widgets::split_bar::Bar;
 use crate::tui::widgets::table::{Cell, Column, Row, Table};
 use crate::tui::widgets::title::Title;
-use crate::units::{Percent, Span, Time};
+use crate::units::{Percent, Span, Time, count};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -38,7 +38,8 @@ pub(super) fn goes_back(r: &RolloutView) -> bool {
 pub(super) fn rail(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_>, pen: &Pen<'_>) -> bool {
     let Some(back) = &r.status.back else { return false };
     let now = view.snapshot.now.since(back.began);
-    let about = format!("≈{}", format::measured(now + r.status.rollback.about));
+    // What is left, which does not grow with the clock while it waits.
+    let about = format!("≈{} more", format::measured(r.status.rollback.about));
     // Label, short label, point, seconds.
     let mut points: Vec<(String, Option<String>, Point, String)> = Vec::new();
     if area.width >= 76 {
@@ -61,7 +62,7 @@ pub(super) fn rail(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
     points.push(match back.proof.pods_at {
         Some(at) => ("pods ready".into(), Some("pods".into()), Point::Done, format::measured(at)),
         None if missing == 0 => ("pods ready".into(), Some("pods".into()), Point::Done, String::new()),
-        None => (format!("{missing} pods"), None, Point::Later, about.clone()),
+        None => (count(missing, "pod"), None, Point::Later, about.clone()),
     });
     points.push(match back.took {
         Some(took) => ("proof".into(), None, Point::Done, format::measured(took)),
@@ -71,7 +72,7 @@ pub(super) fn rail(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
         .iter()
         .map(|(label, short, point, took)| Step { label, short: short.as_ref().unwrap_or(label), point: *point, took: Some(took) })
         .collect();
-    Rail { steps: &steps }.draw(area, buf, pen);
+    Rail { steps: &steps, selected: None }.draw(area, buf, pen);
     true
 }
 

@@ -1,13 +1,15 @@
 //! What stands in the status bar and in the key bar.
 
 use super::View;
+use crate::analysis::Verdict;
 use crate::fleet::Protection;
-use crate::rollout::Mood;
+use crate::rollout::{By, Mood};
 use crate::tui::commands::{Action, command};
 use crate::tui::format;
 use crate::tui::launch::{Form, Stage, Typed};
 use crate::tui::model::{Full, Over, Place};
 use crate::tui::pen::{Bit, Pen, dim, shorten, strong};
+use crate::tui::spots::Spot;
 use crate::tui::theme::Role;
 use crate::tui::widgets::key_bar::{BarKey, KeyBar, KeyState};
 use crate::tui::widgets::status_bar::StatusBar;
@@ -61,11 +63,12 @@ fn facts<'a>(view: &View<'a>) -> Vec<Bit<'a>> {
     if !shot.practice || answer < all {
         facts.push(Bit::new(if answer < all { Role::Unknown } else { Role::Dim }, format!("{answer}/{all} clusters")));
     }
-    facts.extend(view.speed.map(strong));
     facts.push(match shot.data_age() {
         Some(age) => Bit::new(if age > OLD { Role::Unknown } else { Role::Dim }, format!("data {}", format::age(age))),
         None => Bit::new(Role::Unknown, "no data"),
     });
+    // The last goes last: whoever has stopped the time must see that it stands.
+    facts.extend(view.speed.map(strong));
     facts
 }
 
@@ -78,16 +81,21 @@ pub(super) fn keys(screen: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_
     let bar = |(action, word): Offer| {
         let bound = view.bound(action)?;
         let word = word.unwrap_or(command(action).word);
-        Some(BarKey { key: &bound.key, word, state: if bound.live { KeyState::Live } else { KeyState::Off } })
+        Some(BarKey {
+            key: &bound.key,
+            word,
+            state: if bound.live { KeyState::Live } else { KeyState::Off },
+            stays: action == Action::Leave,
+        })
     };
     // The two keys of a list share a word.
     let moves = format!("{} {}", view.key(Action::Down, "j"), view.key(Action::Up, "k"));
     let both = |(action, word): Offer| match (action, word) {
-        // Without arming the last key does nothing.
-        (Action::Open, Some(word @ "launch")) if view.unarmed() => {
+        // Without arming, or with something in the way, the last key does nothing.
+        (Action::Open, Some(word @ "launch")) if view.unarmed() || view.making().is_some_and(|f| stops(f, view).is_some()) => {
             Some(BarKey { state: KeyState::Off, ..bar((Action::Open, Some(word)))? })
         }
-        (Action::Down, Some(word)) => Some(BarKey { key: &moves, word, state: KeyState::Live }),
+        (Action::Down, Some(word)) => Some(BarKey { key: &moves, word, state: KeyState::Live, stays: false }),
         offer => bar(offer),
     };
     let typing = view.typing && view.typed.is_none();
@@ -96,7 +104,11 @@ pub(super) fn keys(screen: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_
     let right = [(Action::Palette, narrow.then_some("cmd")), (Action::Help, None)];
     let right: Vec<BarKey<'_>> = right.into_iter().filter(|_| !typing).filter_map(bar).collect();
     let row = Rect { y: screen.bottom().saturating_sub(1), height: 1, ..screen };
-    KeyBar { keys: &left, right: &right }.draw(row, buf, pen);
+    for (place, key) in (KeyBar { keys: &left, right: &right }).draw(row, buf, pen) {
+        if let Some(bound) = view.keys.iter().find(|b| b.key == key) {
+            pen.spot(place, Spot::Key(bound.action));
+        }
+    }
 }
 
 /// `R`, which is always first.
@@ -110,7 +122,7 @@ fn rollback<'a>(view: &View<'a>) -> Option<BarKey<'a>> {
         Some(Mood::RollingBack | Mood::NotProven { .. }) => ("rolling back", KeyState::Off),
         _ => ("roll back", live),
     };
-    Some(BarKey { key: &bound.key, word, state })
+    Some(BarKey { key: &bound.key, word, state, stays: true })
 }
 
 /// The other commands, by use on this screen.
@@ -124,6 +136,7 @@ fn offered(view: &View<'_>, screen: Rect) -> Vec<Offer> {
     }
     match view.over {
         Some(Over::Help(_)) => return vec![(Down, Some("scroll")), (Leave, Some("close"))],
+        Some(Over::Story) => return vec![(Leave, Some("close"))],
         Some(Over::Palette(_)) => return vec![(Open, Some("run")), (NextPane, Some("complete")), (Leave, Some("close"))],
         Some(Over::Reason { .. }) => return vec![(Open, Some("do it")), (Leave, Some("leave it"))],
         Some(Over::Filter(_)) | None => {}
@@ -189,7 +202,7 @@ fn on_rollout(view: &View<'_>, screen: Rect) -> Vec<Offer> {
         Mood::RollingBack | Mood::NotProven { .. } => {
             vec![(Pause, Some(if paused { "go on" } else { "hold here" })), (OverCapacity, None), (Arm, None), (StopLine, None)]
         }
-        Mood::Back => vec![(Undo, None), (Arm, None), (Why, Some("why it failed"))],
+        Mood::Back => vec![(Undo, None), (Arm, None), (Why, Some(if failed(r) { "why it failed" } else { "why back" }))],
         Mood::Promoted => vec![(Launch, None), (Events, None)],
         Mood::Superseded => vec![(Take, None), (Why, None)],
         Mood::Held { key: Some('S'), .. } => vec![(Skip, None), (Pause, None), (Promote, None), (Arm, None), (Why, None)],
@@ -208,7 +221,23 @@ fn on_rollout(view: &View<'_>, screen: Rect) -> Vec<Offer> {
         keys.extend([(Events, None), (Latency, Some(word))]);
     }
     keys.push((Leave, Some("fleet")));
+    if r.status.back.is_none() && screen.width >= super::WIDE {
+        keys.push((Action::Down, Some("steps")));
+    }
     keys
+}
+
+/// Whether what went back had failed: a person also takes back what is well.
+fn failed(r: &crate::cockpit::RolloutView) -> bool {
+    r.status.back.as_ref().is_some_and(|b| b.by == By::Automatic) || r.verdict.verdict == Verdict::Fail
+}
+
+/// What keeps the plan of a form from being launched now.
+fn stops(form: &Form, view: &View<'_>) -> Option<String> {
+    match &form.compiled {
+        Some(compiled) => super::in_the_way(&compiled.plan, view.snapshot),
+        None => Some("something is wrong in the details".into()),
+    }
 }
 
 /// What can be pressed beside a pane that has nothing to show: ` l  launch one`; nothing where the key does nothing.

@@ -13,7 +13,7 @@ use crate::tui::theme::Role;
 use crate::tui::widgets::facts::{Fact, Facts, Spacing};
 use crate::tui::widgets::table::{Cell, Column, Row, Table};
 use crate::tui::widgets::title::Title;
-use crate::units::Span;
+use crate::units::{Span, count};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -32,11 +32,12 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>)
     let mut rest = area;
     Title::new("CLUSTERS", vec![Fact::new(0, [dim(format!("{answer} of {all} answer"))])]).draw(take(&mut rest, 1), buf, pen);
     let name = shot.regions.iter().map(|r| columns(r.name.as_str())).max().unwrap_or(0).clamp(8, 24);
+    let server = shot.regions.iter().filter_map(|r| r.server.as_deref()).map(columns).max().unwrap_or(0).clamp(6, 32);
     let columns = [
         Column::words([dim("region")], name),
         Column::words([dim("role")], 8).gap(3),
         Column::numbers([dim("requests")], 8),
-        Column::words([dim("server")], 16).gap(3),
+        Column::words([dim("server")], server).gap(3),
         Column::numbers([dim("heard")], 12).gap(3),
         Column::words([dim("denied")], 24).gap(3).grows(),
     ];
@@ -61,7 +62,7 @@ fn row<'a>(region: &'a RegionView, view: &View<'_>) -> Row<'a> {
             says.extend([text(why.as_str()), dim(format!(", asked again in {}", format::age(again.since(now))))]);
         }
         (_, [], None) => says.push(dim(if matches!(region.state, RegionState::Answers) { "nothing" } else { "" })),
-        (_, [], Some((objects, why))) => says.push(dim(format!("nothing, but {objects} objects could not be read: {why}"))),
+        (_, [], Some((objects, why))) => says.push(dim(format!("nothing, but {} could not be read: {why}", count(*objects, "object")))),
         (_, denied, _) => says.push(Bit::new(Role::Unknown, denied.join(", "))),
     }
     Row {
@@ -70,7 +71,7 @@ fn row<'a>(region: &'a RegionView, view: &View<'_>) -> Row<'a> {
             [text(shorten(region.name.as_str(), 24))].into(),
             [dim(role.unwrap_or(""))].into(),
             [text(region.share.map_or_else(|| format::UNKNOWN.into(), |s| format!("{} %", whole(s))))].into(),
-            [dim(shorten(region.server.as_deref().unwrap_or(""), 16))].into(),
+            [dim(shorten(region.server.as_deref().unwrap_or(""), 32))].into(),
             [Bit::new(if mark == Sign::Unknown { Role::Unknown } else { Role::Dim }, heard)].into(),
             Cell::Words(says),
         ],
@@ -122,7 +123,9 @@ pub(super) fn silent_for_long<'a>(shot: &'a Snapshot) -> Vec<Silent<'a>> {
 /// Draws SILENT FOR LONG.
 pub(super) fn draw_silent(area: Rect, buf: &mut Buffer, found: &[Silent<'_>], view: &View<'_>, pen: &Pen<'_>) {
     let mut rest = area;
-    let note = vec![Fact::new(1, [dim("found by looking for what nobody looks at")])];
+    let mut note = vec![Fact::new(1, [dim("found by looking for what nobody looks at")])];
+    let rows = usize::from(area.height.saturating_sub(1));
+    note.extend((found.len() > rows).then(|| Fact::new(0, [dim(format!("{rows} of {}", found.len()))])));
     Title::new("SILENT FOR LONG", note).draw(take(&mut rest, 1), buf, pen);
     let name = found.iter().map(|s| columns(s.subject)).max().unwrap_or(0).min(24);
     for (silent, row) in found.iter().zip(rest.rows()) {

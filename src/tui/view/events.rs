@@ -7,6 +7,7 @@ use crate::rollout::Phase;
 use crate::tui::glyphs::Sign;
 use crate::tui::model::Place;
 use crate::tui::pen::{Bit, Pen, columns, dim, shorten, width};
+use crate::tui::spots::Spot;
 use crate::tui::theme::Role;
 use crate::tui::widgets::facts::{Fact, Facts, Spacing};
 use crate::tui::widgets::title::Title;
@@ -23,14 +24,14 @@ struct Form {
 }
 
 /// The events of one rollout, in a pane.
-pub(super) fn of_rollout(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
-    list(area, buf, &r.notes, "newest first", 0, Form { tenths: moves_back(r), subject: None }, empty(Some(r)), pen);
+pub(super) fn of_rollout(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_>, pen: &Pen<'_>) {
+    list(area, buf, &r.notes, "newest first", view.scroll, Form { tenths: moves_back(r), subject: None }, empty(Some(r)), pen);
 }
 
 /// The events of the fleet, in a pane.
 pub(super) fn of_fleet(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
     let form = Form { tenths: false, subject: Some(subjects(&view.snapshot.notes, area.width)) };
-    list(area, buf, &view.snapshot.notes, "all regions, newest first", 0, form, empty(None), pen);
+    list(area, buf, &view.snapshot.notes, "all regions, newest first", view.scroll, form, empty(None), pen);
 }
 
 /// All events, on a screen of their own.
@@ -38,14 +39,7 @@ pub(super) fn screen(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen
     let rollout = view.subject().filter(|_| view.place == Place::Rollout);
     let notes = rollout.map_or(view.snapshot.notes.as_slice(), |r| r.notes.as_slice());
     let form = Form { tenths: rollout.is_some_and(moves_back), subject: rollout.is_none().then(|| subjects(notes, content.width)) };
-    let rows = usize::from(content.height.saturating_sub(1));
-    let first = view.scroll.min(notes.len().saturating_sub(rows));
-    let note = if notes.len() > rows {
-        format!("{} to {} of {}, newest first", first + 1, first + rows, notes.len())
-    } else {
-        "newest first".to_owned()
-    };
-    list(content, buf, notes, &note, first, form, empty(rollout), pen);
+    list(content, buf, notes, "newest first", view.scroll, form, empty(rollout), pen);
 }
 
 /// What is said where nothing is listed.
@@ -66,10 +60,19 @@ fn subjects(notes: &[Note], room: u16) -> u16 {
 }
 
 #[allow(clippy::too_many_arguments)] // each is one of what it draws; a struct for three callers would only rename them
-fn list(area: Rect, buf: &mut Buffer, notes: &[Note], note: &str, first: usize, form: Form, empty: &str, pen: &Pen<'_>) {
+fn list(area: Rect, buf: &mut Buffer, notes: &[Note], note: &str, scroll: usize, form: Form, empty: &str, pen: &Pen<'_>) {
     let mut rest = area;
     let title = take(&mut rest, 1);
-    Title::new("EVENTS", vec![Fact::new(0, [dim(note)])]).draw(title, buf, pen);
+    let rows = usize::from(rest.height);
+    let most = notes.len().saturating_sub(rows);
+    let first = scroll.min(most);
+    // What does not fit is counted; above the first row are newer ones.
+    let mut says = vec![Fact::new(1, [dim(note)])];
+    if most > 0 {
+        says.insert(0, Fact::new(0, [dim(format!("{}-{}/{}", first + 1, first + rows, notes.len()))]));
+    }
+    Title::new("EVENTS", says).draw(title, buf, pen);
+    pen.spot(area, Spot::Scrolls(most));
     if notes.is_empty() {
         pen.text(buf, rest.x, rest.y, if rest.height > 0 { rest.width } else { 0 }, empty, Role::Dim);
     }

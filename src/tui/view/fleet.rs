@@ -89,8 +89,7 @@ fn lower(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
 /// What wide screens have more: a curve of every rollout, the clusters, and what is silent for long.
 fn wide(rest: &mut Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
     let found = clusters::silent_for_long(view.snapshot);
-    let curves: Vec<&&RolloutView> =
-        view.rollouts.iter().filter(|r| !r.curves.old.is_empty() || !r.curves.new.is_empty()).take(CHARTS).collect();
+    let curves: Vec<&&RolloutView> = view.rollouts.iter().filter(|r| !r.curves.old.is_empty() || !r.curves.new.is_empty()).collect();
     // The events keep eight rows; the rest is given by weight.
     let mut spare = rest.height.saturating_sub(8);
     let mut has = |rows: u16| {
@@ -107,8 +106,8 @@ fn wide(rest: &mut Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
         take(rest, 1);
     }
     let below = if clusters { clusters::height(view.snapshot) + 1 } else { 0 } + if silent { silent_rows + 1 } else { 0 };
-    let events = (view.snapshot.notes.len() as u16 + 1).max(data_plane::height(view.snapshot)).max(3);
-    lower(take(rest, events.min(rest.height.saturating_sub(below))), buf, view, pen);
+    // All that is left, whatever has happened: what stands below must not move with each event.
+    lower(take(rest, rest.height.saturating_sub(below)), buf, view, pen);
     if clusters {
         take(rest, 1);
         clusters::draw(take(rest, clusters::height(view.snapshot)), buf, view, pen);
@@ -125,16 +124,22 @@ fn small_charts(area: Rect, buf: &mut Buffer, rollouts: &[&&RolloutView], view: 
     let title = take(&mut rest, 1);
     let mut words = vec![Bit::new(Role::Title, "ERROR RATE OF EVERY ROLLOUT"), text("  "), Bit::new(Role::New, "new")];
     words.push(dim(" against old, its limit dashed, last hour"));
+    if rollouts.len() > CHARTS {
+        words.push(dim(format!(", {CHARTS} of {}", rollouts.len())));
+    }
     pen.bits(buf, title.x, title.y, title.width, &words);
     let width = (rest.width + 2) / CHARTS as u16 - 2;
     let now = view.snapshot.now;
-    for (r, i) in rollouts.iter().zip(0u16..) {
+    for (r, i) in rollouts.iter().take(CHARTS).zip(0u16..) {
         let mut pane = Rect { x: rest.x + i * (width + 2), width, ..rest };
         let worst = Worst::of(r);
         let over = words::over_limit(worst.new, r.status.limit);
         let (mark, role) = if over { (Sign::Failing, Role::Bad) } else { (Sign::Ok, Role::Ok) };
-        let number = words::errors_bare(worst.new).or_else(|| words::errors_bare(worst.old));
-        let note = match number {
+        // What went back has the old version's number, and says so.
+        let back = super::back::goes_back(r);
+        let new = words::errors_bare(worst.new).filter(|_| !back);
+        let note = match new.or_else(|| words::errors_bare(worst.old)) {
+            Some(n) if back => vec![Bit::new(Role::Old, format!("{} {n}", words::version(&r.status.from)))],
             Some(n) => vec![Bit::new(role, mark.text()), Bit::new(if over { Role::Bad } else { Role::Text }, format!(" {n}"))],
             None => vec![Bit::new(Role::Unknown, format::UNKNOWN)],
         };

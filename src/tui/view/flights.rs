@@ -10,6 +10,7 @@ use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::model::Focus;
 use crate::tui::pen::{Bit, Pen, columns, dim, shorten, strong, text, width};
+use crate::tui::spots::Spot;
 use crate::tui::theme::Role;
 use crate::tui::widgets::split_bar::Bar;
 use crate::tui::widgets::table::{Cell, Column, Row, Table, keep_in_sight};
@@ -43,6 +44,9 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>)
     let rows: Vec<Row<'_>> = shown.iter().map(|r| row(r, view, form, state)).collect();
     let selected = at.and_then(|at| at.checked_sub(first)).filter(|_| view.focus == Focus::InFlight);
     Table { title: "IN FLIGHT", note: &note, columns: &columns, rows: &rows, selectable: true, selected }.draw(area, buf, pen);
+    for (row, r) in area.rows().skip(1).zip(shown) {
+        pen.spot(row, Spot::Rollout(r.status.id.clone()));
+    }
     if listed.is_empty() && area.height > 1 {
         let says = match filtered {
             true => "no rollout has this in its name",
@@ -119,11 +123,15 @@ fn row<'a>(r: &'a RolloutView, view: &View<'a>, form: Form, room: u16) -> Row<'a
         cells.push(Cell::Words(words::versions(s).to_vec()));
         cells.push([text(s.strategy.name())].into());
         cells.push([text(words::place(s))].into());
-        let seen = s.seen.unwrap_or(s.want);
+        let now = words::share_now(s);
         if form == Form::Wide {
-            cells.push(Cell::Bar(Bar::split(seen.share(), Some(s.want.share()))));
+            let bar = Bar::split(now.unwrap_or(s.want).share(), Some(s.want.share()));
+            cells.push(Cell::Bar(Bar { role: if now.is_some() { bar.role } else { Role::Off }, ..bar }));
         }
-        cells.push([strong(words::whole(seen)), dim(" %")].into());
+        cells.push(match now {
+            Some(share) => [strong(words::whole(share)), dim(" %")].into(),
+            None => [Bit::new(Role::Unknown, format::UNKNOWN)].into(),
+        });
         cells.push(Cell::Words(state(r, view, form, room)));
         if form == Form::Wide {
             cells.push([dim(next(s, view))].into());
@@ -156,7 +164,7 @@ fn moves(s: &Status) -> Vec<Bit<'_>> {
     let far = if s.strategy == StrategyKind::Rolling && need > 0 && s.back.is_none() {
         format!(" {}/{need}", pods.min(need))
     } else {
-        format!(" {} %", words::whole(s.seen.unwrap_or(s.want)))
+        words::share_now(s).map_or_else(|| format!(" {}", format::UNKNOWN), |share| format!(" {} %", words::whole(share)))
     };
     vec![to, Bit::new(Role::New, far)]
 }
@@ -203,7 +211,7 @@ fn says<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> (Vec<Bit<'a>>, V
         }
         Mood::Stuck { cause: why, .. } => match &s.stuck {
             Some(stuck) => {
-                let wait = if stuck.pods == 1 { ", 1 pod waits".to_owned() } else { format!(", {} pods wait", stuck.pods) };
+                let wait = format!(", {}", words::wait(stuck.pods));
                 more.push(vec![text(wait)]);
                 vec![warn("stuck"), cause(&stuck.cause)]
             }

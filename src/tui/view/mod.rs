@@ -24,6 +24,7 @@ mod way_back;
 mod why;
 mod words;
 
+pub(super) use launch::in_the_way;
 pub(super) use verdict::wrap;
 
 pub use of_model::Shown;
@@ -72,8 +73,10 @@ pub struct View<'a> {
     pub place: Place,
     /// A pane in the place of the others.
     pub full: Option<Full>,
-    /// That pane is scrolled down so far.
+    /// That pane, else the events, is scrolled down so far.
     pub scroll: usize,
+    /// The step of the rail that is looked at.
+    pub step: Option<usize>,
     /// The rollout that the top lines speak for, and that `R` is about; without one nothing is in flight.
     pub selected: Option<&'a RolloutId>,
     /// The selected service.

@@ -7,11 +7,12 @@ use crate::rollout::{StepState, StepStatus};
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::pen::{Bit, Pen, columns, dim, shorten, strong, text};
+use crate::tui::spots::Spot;
 use crate::tui::theme::Role;
 use crate::tui::widgets::facts::Fact;
 use crate::tui::widgets::table::{Cell, Column, Row, Table};
 use crate::tui::widgets::title::Title;
-use crate::units::Percent;
+use crate::units::{Percent, count};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -27,7 +28,7 @@ pub(super) fn pane(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
     let rows = usize::from(rest.height.saturating_sub(1));
     let all = r.status.steps.len();
     // One step that is behind us stays in sight.
-    let first = r.status.step.saturating_sub(rows / 3).min(all.saturating_sub(rows));
+    let first = view.step.unwrap_or(r.status.step).saturating_sub(rows / 3).min(all.saturating_sub(rows));
     let note = if all > rows { format!("{} to {} of {all}", first + 1, (first + rows).min(all)) } else { "newest undone first".into() };
     Title::new("PLAN AND ITS WAY BACK", vec![Fact::new(0, [dim(note)])]).draw(title, buf, pen);
     table(rest, buf, r, view, first, pen);
@@ -46,6 +47,7 @@ pub(super) fn screen(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen
     let rows = usize::from(rest.height.saturating_sub(1));
     let all = r.status.steps.len();
     let first = view.scroll.min(all.saturating_sub(rows));
+    pen.spot(content, Spot::Scrolls(all.saturating_sub(rows)));
     let note = if all > rows { format!("{} to {} of {all}", first + 1, (first + rows).min(all)) } else { "newest undone first".into() };
     Title::new("PLAN AND ITS WAY BACK", vec![Fact::new(0, [dim(note)])]).draw(title, buf, pen);
     table(rest, buf, r, view, first, pen);
@@ -62,7 +64,8 @@ fn table(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_>, first: 
     ];
     let steps = r.status.steps.iter().skip(first).take(usize::from(area.height.saturating_sub(1)));
     let rows: Vec<Row<'_>> = steps.map(|step| row(step, view)).collect();
-    Table { title: "", note: "", columns: &columns, rows: &rows, selectable: false, selected: None }.draw(area, buf, pen);
+    let selected = view.step.and_then(|at| at.checked_sub(first)).filter(|at| *at < rows.len());
+    Table { title: "", note: "", columns: &columns, rows: &rows, selectable: false, selected }.draw(area, buf, pen);
 }
 
 fn row<'a>(step: &'a StepStatus, view: &View<'_>) -> Row<'a> {
@@ -109,7 +112,7 @@ fn moves_now(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
     }
     let note = match plan.left_behind.len() {
         0 => "left behind: nothing".to_owned(),
-        n => format!("left behind: {n} things"),
+        n => format!("left behind: {}", count(n, "thing")),
     };
     Title::new("IF YOU PRESS R NOW", vec![Fact::new(1, [dim(note)])]).draw(title, buf, pen);
     let target = version(&plan.target);

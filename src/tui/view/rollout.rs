@@ -5,7 +5,9 @@ use super::{back, charts, events, plan, regions, verdict};
 use crate::cockpit::RolloutView;
 use crate::rollout::{Phase, StepState};
 use crate::strategy::StepKind;
-use crate::tui::pen::{Pen, dim};
+use crate::tui::format;
+use crate::tui::pen::{Bit, Pen, dim, strong, text};
+use crate::tui::theme::Role;
 use crate::tui::widgets::facts::{Fact, Facts, Spacing};
 use crate::tui::widgets::rail::{Point, Rail, Step};
 use ratatui::buffer::Buffer;
@@ -34,9 +36,12 @@ pub(super) fn draw(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'
         let shown = back::rail(take(&mut rest, 3), buf, r, view, pen);
         debug_assert!(shown);
     } else {
-        rail(take(&mut rest, 2), buf, r, pen);
+        rail(take(&mut rest, 2), buf, r, view.step, pen);
     }
-    take(&mut rest, 1);
+    let below = take(&mut rest, 1);
+    if let Some(at) = view.step.filter(|_| !goes_back) {
+        step(below, buf, r, at, pen);
+    }
     // The charts keep their least where they have it at all; of more regions the worst are shown.
     let most = match rest.height.saturating_sub(CHART + 3) {
         ..3 => rest.height.saturating_sub(3),
@@ -51,7 +56,7 @@ pub(super) fn draw(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'
     if !has_side(screen) || rest.height < 12 {
         let line = take_last(&mut rest, 1);
         if rest.height >= 24 {
-            events::of_rollout(take_last(&mut rest, 9), buf, r, pen);
+            events::of_rollout(take_last(&mut rest, 9), buf, r, view, pen);
             take_last(&mut rest, 1);
         }
         if goes_back {
@@ -78,7 +83,7 @@ pub(super) fn draw(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'
             take(&mut side, 1);
         }
     }
-    events::of_rollout(side, buf, r, pen);
+    events::of_rollout(side, buf, r, view, pen);
 }
 
 /// The column beside the charts: 30 at 100 columns, 34 at 120, 58 at 200.
@@ -90,7 +95,7 @@ fn side_width(width: u16) -> u16 {
 }
 
 /// The waypoints of the plan.
-fn rail(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
+fn rail(area: Rect, buf: &mut Buffer, r: &RolloutView, selected: Option<usize>, pen: &Pen<'_>) {
     let s = &r.status;
     let point = |step: &crate::rollout::StepStatus| match step.state {
         StepState::Done => Point::Done,
@@ -103,7 +108,26 @@ fn rail(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
     if r.phase == Phase::Promoted {
         steps.iter_mut().for_each(|s| s.point = Point::Done);
     }
-    Rail { steps: &steps }.draw(area, buf, pen);
+    Rail { steps: &steps, selected }.draw(area, buf, pen);
+}
+
+/// The step that is looked at: when, how long, and what takes it back.
+fn step(area: Rect, buf: &mut Buffer, r: &RolloutView, at: usize, pen: &Pen<'_>) {
+    let Some(step) = r.status.steps.get(at) else { return };
+    let when = match (step.state, step.began, step.due) {
+        (StepState::Later, _, Some(due)) => vec![dim("due "), text(format::planned(due))],
+        (StepState::Later, ..) => vec![dim("not due yet")],
+        (_, Some(began), _) => vec![dim("began "), text(began.clock())],
+        (_, None, _) => Vec::new(),
+    };
+    let mut left = vec![Fact::new(0, [strong(step.label.as_str())])];
+    left.extend((!when.is_empty()).then(|| Fact::new(2, when)));
+    left.extend(step.took.map(|took| Fact::new(3, [dim("took "), text(format::duration(took))])));
+    let role = if step.undo_slow { Role::Warn } else { Role::Text };
+    left.push(Fact::new(1, [dim("undo "), Bit::new(role, step.undo.as_str())]));
+    let head = vec![dim(format!("step {} of {}", at + 1, r.status.steps.len()))];
+    let line = Facts { head, left, right: Vec::new(), spacing: Spacing { gap: BETWEEN, tab: None } };
+    line.draw(Rect { x: area.x - 1, width: area.width + 2, ..area }, buf, pen);
 }
 
 /// How much of its share a step has reached, where it has no hold that tells.

@@ -10,10 +10,12 @@ use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::model::Focus;
 use crate::tui::pen::{Bit, Pen, columns, dim, shorten, strong, text, width};
+use crate::tui::spots::Spot;
 use crate::tui::theme::Role;
 use crate::tui::widgets::facts::{Fact, Facts, Spacing};
 use crate::tui::widgets::split_bar::Bar;
 use crate::tui::widgets::table::keep_in_sight;
+use crate::units::count;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -56,8 +58,11 @@ pub(super) fn fold<'a>(listed: &[&'a ServiceView], room: usize, view: &View<'_>)
     }
     let at = view.service.and_then(|s| listed.iter().position(|l| l.service == *s)).unwrap_or(0);
     if view.unfolded {
-        let first = keep_in_sight(0, at, room, listed.len());
-        return Fold { shown: listed.get(first..first + room).unwrap_or_default().to_vec(), folded: Vec::new() };
+        let rows = room.saturating_sub(1);
+        let first = keep_in_sight(0, at, rows, listed.len());
+        let (before, shown) = listed.split_at(first.min(listed.len()));
+        let (shown, after) = shown.split_at(rows.min(shown.len()));
+        return Fold { shown: shown.to_vec(), folded: after.iter().chain(before).copied().collect() };
     }
     // One row is the line of the folded ones.
     let mut free = room.saturating_sub(1);
@@ -148,7 +153,7 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, fold: &Fold<'_>, view: &View<'_
     let grid = Grid::new(area, &fold.shown, shot);
     let end = pen.text(buf, area.x, area.y, area.width, "SERVICES", Role::Title);
     if grid.hidden > 0 {
-        let more = format!("+{} regions", grid.hidden);
+        let more = format!("+{}", words::regions(grid.hidden));
         let room = (grid.column(area, 0) - 1).saturating_sub(end + 1);
         let more = if columns(&more) <= room { more } else { format!("+{}", grid.hidden) };
         pen.text(buf, end + 1, area.y, room, &more, Role::Dim);
@@ -165,7 +170,9 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, fold: &Fold<'_>, view: &View<'_
         if y >= area.bottom() {
             break;
         }
-        row(service, Rect { y, height: 1, ..area }, buf, &grid, view, pen);
+        let place = Rect { y, height: 1, ..area };
+        pen.spot(place, Spot::Service(service.service.clone()));
+        row(service, place, buf, &grid, view, pen);
         y += 1;
     }
     if !fold.folded.is_empty() && y < area.bottom() {
@@ -320,8 +327,13 @@ fn numbers(side: &SideView, fails: bool, area: Rect, buf: &mut Buffer, grid: &Gr
 /// The line of the rows that are folded, by name as far as there is room.
 fn folded(rows: &[&ServiceView], area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_>) {
     let all_calm = rows.iter().all(|s| calm(s));
-    let (mark, word) = if all_calm { (Sign::Ok, "calm") } else { (Sign::Look, "more") };
-    let key = view.bound(Action::Calm).map(|b| dim(format!("{} shows them", b.key)));
+    let (mark, word) = match all_calm {
+        true if view.unfolded => (Sign::Ok, "more"),
+        true => (Sign::Ok, "calm"),
+        false => (Sign::Look, "more"),
+    };
+    let does = if view.unfolded { "folds" } else { "shows them" };
+    let key = view.bound(Action::Calm).map(|b| dim(format!("{} {does}", b.key)));
     let room = area.width.saturating_sub(4 + key.as_ref().map_or(0, |k| k.width() + 2));
     let mut words = format!("{} {word}: ", rows.len());
     for (i, service) in rows.iter().enumerate() {
@@ -332,6 +344,7 @@ fn folded(rows: &[&ServiceView], area: Rect, buf: &mut Buffer, view: &View<'_>, 
         }
         words += &part;
     }
+    pen.spot(area, Spot::Key(Action::Calm));
     pen.text(buf, area.x + 2, area.y, 1, mark.text(), mark.role());
     pen.text(buf, area.x + 4, area.y, room, &words, Role::Dim);
     pen.bits_right(buf, area.right(), area.y, &key.into_iter().collect::<Vec<_>>());
@@ -361,10 +374,9 @@ pub(super) fn notices<'a>(view: &View<'a>, screen: u16) -> Vec<Vec<Bit<'a>>> {
             lines.push(vec![Bit::new(Role::Unknown, "? "), text(format!("{name} does not let you {first}")), dim(more)]);
         }
         if let Some((objects, why)) = &region.skipped {
-            let what = if *objects == 1 { "object".to_owned() } else { "objects".to_owned() };
             lines.push(vec![
                 Bit::new(Role::Warn, "▲ "),
-                text(format!("{objects} {what} in {name} could not be read")),
+                text(format!("{} in {name} could not be read", count(*objects, "object"))),
                 dim(format!(": {why}")),
             ]);
         }

@@ -14,7 +14,7 @@ use crate::tui::pen::{Bit, Pen, Tint, columns, dim, key, shorten, sign, strong, 
 use crate::tui::theme::Role;
 use crate::tui::widgets::facts::{Fact, Facts};
 use crate::tui::widgets::strip::Strip;
-use crate::units::{Percent, Span};
+use crate::units::{Percent, Span, count};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -247,7 +247,7 @@ fn moving<'a>(r: &'a RolloutView, back: &'a BackStatus, view: &View<'a>, form: F
         }
         let (all, unheard_of) = (back.legs.len(), silent.len().min(back.legs.len()));
         let word = if form.width >= 80 { "in " } else { "" };
-        line.left.push(Fact::new(0, [strong(format!("{word}{} of {all} regions", all - unheard_of))]));
+        line.left.push(Fact::new(0, [strong(format!("{word}{} of {}", all - unheard_of, words::regions(all)))]));
         line.left.extend(unheard(first, view, form));
         return line;
     }
@@ -366,7 +366,7 @@ fn calm<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
         }
         (None, Mood::Superseded) => line.left.push(Fact::new(0, [text("somebody else drives it, in a higher term")])),
         (None, Mood::Back) => {
-            let back = s.back.as_ref().map(|b| format!(" in {}, by {}", words::takes(b.took), b.by)).unwrap_or_default();
+            let back = s.back.as_ref().map(|b| format!(" in {}, {}", words::takes(b.took), words::by(&b.by))).unwrap_or_default();
             line.left.push(Fact::new(0, [text(format!("on {}{back}", version(&s.from)))]));
         }
         (None, Mood::Promoted) => {
@@ -501,7 +501,7 @@ fn no_subject<'a>(view: &View<'a>, form: Form) -> Facts<'a> {
     let mut line = facts(form, Sign::Ok, strong("quiet"));
     let services = shot.services.len();
     let last = shot.last_change.map(|at| format!(", last change {}", words::ago(view, at))).unwrap_or_default();
-    let count = if services == 1 { "1 service".to_owned() } else { format!("{services} services") };
+    let count = count(services, "service");
     line.left.push(Fact::new(0, [dim(format!("{count}, {}{last}", words::regions(shot.regions.len())))]));
     if let (Some(k), true) = (view.live(Action::Launch), view.place == Place::Fleet) {
         line.right.push(Fact::new(2, [key(k), dim(" launch one")]));

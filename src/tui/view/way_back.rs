@@ -10,7 +10,7 @@ use crate::tui::glyphs::Sign;
 use crate::tui::pen::{Bit, dim, key, shorten, sign, strong, text};
 use crate::tui::theme::Role;
 use crate::tui::widgets::facts::{Fact, Facts, Spacing};
-use crate::units::Percent;
+use crate::units::{Percent, count};
 
 /// How the line is written.
 #[derive(Clone, Copy)]
@@ -123,7 +123,7 @@ pub(super) fn back<'a>(r: &'a RolloutView, back: Option<&'a BackStatus>, view: &
     }
     let failed = r.verdict.failed.round() as u64;
     if failed > 0 {
-        line.left.push(Fact::new(3, [text(format!("{} requests failed on {to}", format::thousands(failed)))]));
+        line.left.push(Fact::new(3, [text(format!("{} failed on {to}", words::requests(failed)))]));
     }
     line.left.extend(left_behind(&r.status.rollback, form).filter(|f| f.rank == 0));
     line
@@ -199,7 +199,7 @@ fn target<'a>(r: &'a RolloutView, form: Form, failing: bool) -> Vec<Bit<'a>> {
     let reached = plan.moves.iter().filter(|m| m.reachable).count();
     let place = match plan.moves.as_slice() {
         [one] => shorten(one.leg.as_str(), 20).into_owned(),
-        _ if reached < all => format!("{reached} of {all} regions"),
+        _ if reached < all => format!("{reached} of {}", words::regions(all)),
         _ => words::regions(all),
     };
     let name = if form.named && form.full() { format!("{}: ", shorten(&r.status.service.name, 24)) } else { String::new() };
@@ -210,8 +210,8 @@ fn target<'a>(r: &'a RolloutView, form: Form, failing: bool) -> Vec<Bit<'a>> {
             let new = version(&r.status.to);
             let words = match (pods, form.full()) {
                 (0, _) => format!("no traffic on {new} yet: ends it"),
-                (n, true) => format!("no traffic on {new} yet: removes {n} pods"),
-                (n, false) => format!("removes {n} pods of {new}"),
+                (n, true) => format!("no traffic on {new} yet: removes {}", count(n, "pod")),
+                (n, false) => format!("removes {} of {new}", count(n, "pod")),
             };
             (words, "")
         }

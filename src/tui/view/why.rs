@@ -8,6 +8,7 @@ use crate::rollout::{LegMood, Mood, Readiness};
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::pen::{Bit, Pen, columns, dim};
+use crate::tui::spots::Spot;
 use crate::tui::theme::Role;
 use crate::tui::widgets::facts::Fact;
 use crate::tui::widgets::title::Title;
@@ -34,8 +35,12 @@ pub(super) fn screen(content: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen
     let mut rest = content;
     let title = take(&mut rest, 1);
     let first = view.scroll.min(rows.len().saturating_sub(usize::from(rest.height)));
-    let more = rows.len().saturating_sub(first + usize::from(rest.height));
-    let note = if more > 0 { format!("{more} lines more") } else { format!("at {}", view.snapshot.now.clock()) };
+    pen.spot(content, Spot::Scrolls(rows.len().saturating_sub(usize::from(rest.height))));
+    let shown = usize::from(rest.height).min(rows.len());
+    let note = match rows.len() > shown {
+        true => format!("{}-{}/{}", first + 1, first + shown, rows.len()),
+        false => format!("at {}", view.snapshot.now.clock()),
+    };
     Title::new("WHY", vec![Fact::new(0, [dim(note)])]).draw(title, buf, pen);
     for ((begins, line, words), row) in rows.iter().skip(first).zip(rest.rows()) {
         if let Some(line) = begins {
@@ -76,11 +81,15 @@ fn lines(r: &RolloutView, view: &View<'_>) -> Vec<Line> {
     };
     add(Some((sign, sign.role())), &s.service.name, state);
     if let Some(back) = &s.back {
-        add(Some((Sign::Back, Role::Warn)), "rolled back", format!("by {} at {}: {}", back.by, back.began.clock(), back.why));
+        add(
+            Some((Sign::Back, Role::Warn)),
+            "rolled back",
+            format!("{} at {}: {}", super::words::by(&back.by), back.began.clock(), back.why),
+        );
     }
     if let Some(stuck) = &s.stuck {
         let heals = if stuck.may_heal { "it may heal by itself" } else { "waiting does not help" };
-        let pods = if stuck.pods == 1 { "1 pod waits".to_owned() } else { format!("{} pods wait", stuck.pods) };
+        let pods = super::words::wait(stuck.pods);
         let words = format!("{pods} since {}: {}; {heals}", stuck.since.clock(), stuck.cause);
         add(Some((Sign::Look, Role::Warn)), "pods", words);
     }

@@ -3,12 +3,12 @@
 use super::View;
 use crate::analysis::Verdict;
 use crate::cockpit::{Curves, LegView, RolloutView, SideView};
-use crate::rollout::{LegMood, Mood, Status};
+use crate::rollout::{By, LegMood, Mood, Status};
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::pen::{Bit, shorten};
 use crate::tui::theme::Role;
-use crate::units::{LegId, Percent, Span, Time, Version};
+use crate::units::{LegId, Percent, Span, Time, Version, count};
 use std::borrow::Cow;
 
 /// Names of versions are shortened to this many columns where they stand in a line.
@@ -59,6 +59,12 @@ pub(super) fn left(view: &View<'_>, at: Time) -> String {
     format::countdown(at.since(view.snapshot.now), view.reduce_motion)
 }
 
+/// The share that a rollout has as far as it is known: seen, else wanted; on the way back only what is seen.
+pub(super) fn share_now(status: &Status) -> Option<Percent> {
+    let moves_back = matches!(status.mood, Mood::RollingBack | Mood::NotProven { .. });
+    status.seen.or((!moves_back).then_some(status.want))
+}
+
 /// How long since, in words for a line: `6 min ago`.
 pub(super) fn ago(view: &View<'_>, at: Time) -> String {
     format!("{} ago", format::age(view.snapshot.now.since(at)))
@@ -66,7 +72,22 @@ pub(super) fn ago(view: &View<'_>, at: Time) -> String {
 
 /// `1 region`, `3 regions`.
 pub(super) fn regions(n: usize) -> String {
-    if n == 1 { "1 region".into() } else { format!("{n} regions") }
+    count(n, "region")
+}
+
+/// `by ana`, `by itself`.
+pub(super) fn by(who: &By) -> String {
+    if *who == By::Automatic { "by itself".to_owned() } else { format!("by {who}") }
+}
+
+/// `1 request`, `3,888 requests`.
+pub(super) fn requests(n: u64) -> String {
+    format!("{} request{}", format::thousands(n), if n == 1 { "" } else { "s" })
+}
+
+/// `1 pod waits`, `3 pods wait`.
+pub(super) fn wait(pods: u32) -> String {
+    format!("{} wait{}", count(pods, "pod"), if pods == 1 { "s" } else { "" })
 }
 
 /// The regions of a rollout: its one region by name, else how many.

@@ -3,6 +3,7 @@
 use super::facts::{Fact, draw_right};
 use super::title::rule;
 use crate::tui::pen::{Bit, Pen, width};
+use crate::tui::spots::Spot;
 use crate::tui::theme::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -26,6 +27,7 @@ impl Overlay<'_> {
     /// Draws `below` in `off` and the box over it, and returns the pane inside with its margin taken off.
     pub fn draw(&self, below: Rect, area: Rect, buf: &mut Buffer, pen: &Pen<'_>) -> Rect {
         recede(below, buf, pen);
+        pen.spot(below, Spot::Nothing);
         pen.fill(buf, area, Role::Raised);
         let (left, right, top, bottom) = (area.left(), area.right().saturating_sub(1), area.top(), area.bottom().saturating_sub(1));
         if area.width < 4 || area.height < 2 {

@@ -46,6 +46,8 @@ pub struct Step<'a> {
 pub struct Rail<'a> {
     /// All steps, in order.
     pub steps: &'a [Step<'a>],
+    /// The one that is looked at.
+    pub selected: Option<usize>,
 }
 
 impl Rail<'_> {
@@ -86,7 +88,11 @@ impl Rail<'_> {
                 Point::Done if back => Role::Text,
                 Point::Done | Point::Later => Role::Dim,
             };
-            pen.text(buf, x, area.y + 1, room, &shorten(label, room), role);
+            let label = shorten(label, room);
+            pen.text(buf, x, area.y + 1, room, &label, role);
+            if self.selected == Some(before + i) {
+                pen.over(buf, Rect { x: x - 1, y: area.y + 1, width: columns(&label) + 2, height: 1 }, Role::Selected);
+            }
             if let (Some(took), true) = (step.took, area.height > 2) {
                 pen.text(buf, x, area.y + 2, room, took, Role::Dim);
             }
@@ -147,7 +153,7 @@ mod tests {
 
     fn rail(steps: &[Step<'_>], width: u16) -> String {
         let height = if steps.iter().any(|s| s.took.is_some()) { 3 } else { 2 };
-        rows(width, height, |buf, pen| Rail { steps }.draw(Rect { x: 1, width: width - 2, ..buf.area }, buf, pen))
+        rows(width, height, |buf, pen| Rail { steps, selected: None }.draw(Rect { x: 1, width: width - 2, ..buf.area }, buf, pen))
     }
 
     fn canary() -> Vec<Step<'static>> {

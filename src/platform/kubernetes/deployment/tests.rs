@@ -36,6 +36,7 @@ fn sight() -> Sight {
         stable: None,
         change_cause: None,
         selector: "app=order".into(),
+        wanted: vec![],
     };
     let row = Workload {
         id,
@@ -57,6 +58,7 @@ fn sight() -> Sight {
         rolling: Some((3, 2)),
         drains: true,
         start_takes: None,
+        annotations: vec![],
     };
     Sight { row, deployment, sets: vec![], pods: vec![] }
 }
@@ -158,7 +160,7 @@ fn a_rollout_begins_with_one_patch_that_tests_what_it_read() {
         first(&forward(100), &sight()),
         format!(
             "test @flight null\ntest #1/name app\ntest #1/image order:v42\nreplace #1/image order:v43\n\
-             replace strategy {{\"rollingUpdate\":{{\"maxSurge\":2,\"maxUnavailable\":1}},\"type\":\"RollingUpdate\"}}\n\
+             replace strategy {{\"type\":\"RollingUpdate\",\"rollingUpdate\":{{\"maxSurge\":2,\"maxUnavailable\":1}}}}\n\
              add @flight {OURS}\nadd @strategy {OWNERS}"
         )
     );

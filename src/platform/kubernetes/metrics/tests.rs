@@ -41,6 +41,7 @@ fn sight(pods: &[(&str, &str, bool)]) -> Sight {
         rolling: None,
         drains: false,
         start_takes: None,
+        annotations: vec![],
     };
     let pods = pods.iter().map(|(name, revision, ready)| PodSight {
         name: (*name).into(),

@@ -1,12 +1,12 @@
 //! What is looked at before a plan goes: only what is really known here.
 
 use super::warning;
-use crate::cockpit::{RegionState, RegionView, RolloutView};
+use crate::cockpit::{RegionState, RegionView, RolloutView, Snapshot};
 use crate::rollout::Phase;
 use crate::strategy::{Limit, Plan};
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
-use crate::tui::view::{View, words};
+use crate::tui::view::words;
 use crate::units::{Percent, Service};
 
 /// One thing that was looked at.
@@ -18,9 +18,9 @@ pub(super) struct Check {
 }
 
 /// All of them, the worst first.
-pub(super) fn checks(plan: &Plan, view: &View<'_>) -> Vec<Check> {
-    let mut all = vec![regions(plan, view), rights(plan, view), alone(plan, view), version(plan, view), counted(plan)];
-    all.extend(lag(view));
+pub(super) fn checks(plan: &Plan, shot: &Snapshot) -> Vec<Check> {
+    let mut all = vec![regions(plan, shot), rights(plan, shot), alone(plan, shot), version(plan, shot), counted(plan)];
+    all.extend(lag(shot));
     all.extend(plan.warnings.iter().map(|w| Check { sign: Sign::Look, says: warning(w).to_owned() }));
     all.sort_by_key(|c| match c.sign {
         Sign::Failing => 0,
@@ -28,6 +28,11 @@ pub(super) fn checks(plan: &Plan, view: &View<'_>) -> Vec<Check> {
         _ => 2,
     });
     all
+}
+
+/// What keeps a plan from being launched now, the first of it.
+pub fn in_the_way(plan: &Plan, shot: &Snapshot) -> Option<String> {
+    checks(plan, shot).into_iter().find(|c| c.sign == Sign::Failing).map(|c| c.says)
 }
 
 /// `5 ok, 1 to look at`, or `1 in the way`.
@@ -44,12 +49,12 @@ fn ok(says: String) -> Check {
     Check { sign: Sign::Done, says }
 }
 
-fn of_plan<'a>(plan: &'a Plan, view: &'a View<'_>) -> impl Iterator<Item = &'a RegionView> {
-    view.snapshot.regions.iter().filter(|r| plan.legs.iter().any(|l| l.region == r.name))
+fn of_plan<'a>(plan: &'a Plan, shot: &'a Snapshot) -> impl Iterator<Item = &'a RegionView> {
+    shot.regions.iter().filter(|r| plan.legs.iter().any(|l| l.region == r.name))
 }
 
-fn regions(plan: &Plan, view: &View<'_>) -> Check {
-    let silent: Vec<&str> = of_plan(plan, view).filter(|r| r.state != RegionState::Answers).map(|r| r.name.as_str()).collect();
+fn regions(plan: &Plan, shot: &Snapshot) -> Check {
+    let silent: Vec<&str> = of_plan(plan, shot).filter(|r| r.state != RegionState::Answers).map(|r| r.name.as_str()).collect();
     match silent.as_slice() {
         [] if plan.legs.len() == 1 => ok(format!("{} answers", plan.legs[0].region)),
         [] => ok(format!("all {} answer", words::regions(plan.legs.len()))),
@@ -58,8 +63,8 @@ fn regions(plan: &Plan, view: &View<'_>) -> Check {
     }
 }
 
-fn rights(plan: &Plan, view: &View<'_>) -> Check {
-    let denied = of_plan(plan, view).find_map(|r| Some((r, r.denied.first()?)));
+fn rights(plan: &Plan, shot: &Snapshot) -> Check {
+    let denied = of_plan(plan, shot).find_map(|r| Some((r, r.denied.first()?)));
     match denied {
         Some((region, what)) => Check { sign: Sign::Failing, says: format!("{}: you may not {what}", region.name) },
         None => ok("no right is missing".into()),
@@ -67,10 +72,10 @@ fn rights(plan: &Plan, view: &View<'_>) -> Check {
 }
 
 /// Whether somebody else rolls it out.
-fn alone(plan: &Plan, view: &View<'_>) -> Check {
+fn alone(plan: &Plan, shot: &Snapshot) -> Check {
     let of_service = |r: &&RolloutView| r.status.service == plan.service;
-    let mut mine = view.snapshot.rollouts.iter().filter(of_service);
-    if let Some(says) = in_flight(&plan.service, view) {
+    let mut mine = shot.rollouts.iter().filter(of_service);
+    if let Some(says) = in_flight(&plan.service, shot) {
         return Check { sign: Sign::Failing, says };
     }
     match mine.find(|r| r.phase == Phase::Back) {
@@ -82,17 +87,17 @@ fn alone(plan: &Plan, view: &View<'_>) -> Check {
 }
 
 /// What is in flight of a service, which keeps another launch of it away.
-pub(super) fn in_flight(service: &Service, view: &View<'_>) -> Option<String> {
-    let r = view.snapshot.rollouts.iter().find(|r| r.status.service == *service && r.in_flight())?;
+pub(super) fn in_flight(service: &Service, shot: &Snapshot) -> Option<String> {
+    let r = shot.rollouts.iter().find(|r| r.status.service == *service && r.in_flight())?;
     let by = r.status.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
     Some(format!("{} is in flight{by}: finish it first", words::version(&r.status.to)))
 }
 
 /// Whether the new version is known and is another one, and all regions run the same now.
-fn version(plan: &Plan, view: &View<'_>) -> Check {
+fn version(plan: &Plan, shot: &Snapshot) -> Check {
     let look = |says| Check { sign: Sign::Look, says };
     let to = words::version(&plan.to);
-    let known = view.snapshot.services.iter().find(|v| v.service == plan.service).map_or(&[][..], |v| &v.versions);
+    let known = shot.services.iter().find(|v| v.service == plan.service).map_or(&[][..], |v| &v.versions);
     if plan.legs.iter().all(|l| l.old_version == plan.to) {
         return look(format!("{to} runs already"));
     }
@@ -118,9 +123,9 @@ fn counted(plan: &Plan) -> Check {
 }
 
 /// The replication that is nearest to its promise.
-fn lag(view: &View<'_>) -> Option<Check> {
+fn lag(shot: &Snapshot) -> Option<Check> {
     let part = |l: &&crate::cockpit::LagView| Percent::from_share(l.lag.as_secs_f64() / l.promise.as_secs_f64().max(0.001));
-    let worst = view.snapshot.lags.iter().max_by(|a, b| {
+    let worst = shot.lags.iter().max_by(|a, b| {
         let ratio = |l: &crate::cockpit::LagView| l.lag.as_secs_f64() / l.promise.as_secs_f64().max(0.001);
         ratio(a).total_cmp(&ratio(b))
     })?;

@@ -9,10 +9,12 @@ use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::launch::{Form, Typed};
 use crate::tui::pen::{Bit, Pen, columns, dim, key, sign, strong, text};
+use crate::tui::spots::Spot;
 use crate::tui::theme::Role;
 use crate::tui::view::{TWO_COLUMNS, View, WIDE, take, take_last};
 use crate::tui::widgets::facts::Fact;
 use crate::tui::widgets::table::{Column, Row, Table, keep_in_sight};
+use crate::units::count;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -81,12 +83,12 @@ fn next<'a>(form: &'a Form, view: &View<'a>) -> Vec<Fact<'a>> {
     if let Some(compiled) = &form.compiled {
         let back = format::measured(super::needs::way_back(&compiled.plan));
         return vec![
-            Fact::new(0, [tab, text(" the plan"), dim(format!(": {} steps", compiled.plan.steps.len()))]),
+            Fact::new(0, [tab, text(" the plan"), dim(format!(": {}", count(compiled.plan.steps.len(), "step")))]),
             Fact::new(1, [dim("way back "), strong(back)]),
             Fact::new(2, [dim("every value may stay as it is")]),
         ];
     }
-    let many = if form.troubles.len() == 1 { "1 value is wrong".into() } else { format!("{} values are wrong", form.troubles.len()) };
+    let many = format!("{} {} wrong", count(form.troubles.len(), "value"), if form.troubles.len() == 1 { "is" } else { "are" });
     vec![Fact::new(0, [sign(Sign::Failing), strong(format!(" {many}"))]), Fact::new(1, [tab, text(" goes to it")])]
 }
 
@@ -109,6 +111,7 @@ fn list(area: Rect, buf: &mut Buffer, form: &Form, pen: &Pen<'_>) -> Option<Posi
                 (true, _) if r.key.name == "to" => Bit::new(Role::Unknown, "missing"),
                 (true, _) => dim("not set"),
                 (false, true) => text("you"),
+                (false, false) if r.annotated => text("service"),
                 (false, false) if r.key.name == "to" => dim("newest"),
                 (false, false) => dim("default"),
             };
@@ -128,8 +131,12 @@ fn list(area: Rect, buf: &mut Buffer, form: &Form, pen: &Pen<'_>) -> Option<Posi
     // From the middle on the chosen row stays there.
     let first = keep_in_sight(form.row.saturating_sub(height / 2), form.row, height, all.len());
     let shown = all.get(first..(first + height).min(all.len())).unwrap_or_default();
-    Table { title: "DETAILS", note: "", columns: &columns_of_list, rows: shown, selectable: true, selected: Some(form.row - first) }
+    let note = if all.len() > height { format!("{}-{}/{}", first + 1, first + shown.len(), all.len()) } else { String::new() };
+    Table { title: "DETAILS", note: &note, columns: &columns_of_list, rows: shown, selectable: true, selected: Some(form.row - first) }
         .draw(area, buf, pen);
+    for (row, at) in area.rows().skip(1).take(shown.len()).zip(first..) {
+        pen.spot(row, Spot::Detail(at));
+    }
     let editing = form.editing.as_ref()?;
     let x = area.x + 3 + name + 2;
     let place = Rect { x, y: area.y + 1 + (form.row - first) as u16, width: area.right().saturating_sub(x + 10), height: 1 };
@@ -167,6 +174,9 @@ fn meaning(page: &mut Page<'_, '_>, form: &Form, chosen: Option<&Key>, view: &Vi
         text(chosen.value),
         dim(if chosen.usual { "   the default" } else { "   for example; without it nothing" }),
     ]);
+    if form.rows().iter().any(|r| r.key == chosen && r.annotated) {
+        page.line(&[dim("from    "), text("an annotation on the service")]);
+    }
 }
 
 /// What was found: what is wrong in other rows, and what may surprise.
@@ -179,7 +189,7 @@ fn found(page: &mut Page<'_, '_>, form: &Form, view: &View<'_>) {
         page.signed(Sign::Failing, &format!("{}: {}", t.cause, t.remedy), Role::Text);
     }
     if let Some(compiled) = &form.compiled {
-        let checks = checks(&compiled.plan, view);
+        let checks = checks(&compiled.plan, view.snapshot);
         let (look, ok): (Vec<&Check>, Vec<&Check>) = checks.iter().partition(|c| c.sign != Sign::Done);
         look.iter().for_each(|c| page.signed(c.sign, &c.says, Role::Text));
         page.signed(Sign::Ok, "all values are possible", Role::Text);

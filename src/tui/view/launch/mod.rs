@@ -11,6 +11,8 @@ mod plan;
 mod stairs;
 mod strategy;
 
+pub(in crate::tui) use checks::in_the_way;
+
 use super::{View, take, take_last, top};
 use crate::tui::commands::Action;
 use crate::tui::launch::{Form, Stage};

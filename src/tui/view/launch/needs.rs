@@ -4,7 +4,7 @@ use crate::strategy::{About, Limit, Plan, PlanLeg, Route, StepKind, StrategyKind
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::view::words::{self, share, version};
-use crate::units::{Percent, Span};
+use crate::units::{Percent, Span, count};
 
 /// Something that is needed, and what there is of it.
 pub(super) struct Need {
@@ -37,7 +37,7 @@ pub(super) fn needs(plan: &Plan) -> Vec<Need> {
         StrategyKind::BlueGreen => {
             let mut needs = vec![
                 need(true, "a switch", of(split)),
-                need(true, "room for a second set", format!("+{} pods", plan.legs.iter().map(|l| l.base).sum::<u32>())),
+                need(true, "room for a second set", format!("+{}", count(plan.legs.iter().map(|l| l.base).sum::<u32>(), "pod"))),
             ];
             needs.extend(plan.rules.limits.iter().any(Limit::counts_requests).then(counted));
             needs
@@ -83,7 +83,7 @@ pub(super) fn what_happens(plan: &Plan) -> String {
     let limits = plan.rules.limits.iter().map(Limit::words).collect::<Vec<_>>().join(" and ");
     let shares: Vec<Percent> = plan.steps.iter().filter_map(|s| s.weight).collect();
     let (first_pods, most_pods) = extra_pods(plan);
-    let pods = |n: u32| if n == 1 { "1 pod".to_owned() } else { format!("{n} pods") };
+    let pods = |n: u32| count(n, "pod");
     let waves = plan.legs.iter().map(|l| l.wave).max().unwrap_or(0);
     let wave = if waves > 0 { format!(" Region by region, in {} waves.", waves + 1) } else { String::new() };
     let hold = plan.steps.iter().find_map(|s| s.hold.filter(|_| s.weight.is_some()));

@@ -9,6 +9,7 @@ use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::launch::{Form, Typed};
 use crate::tui::pen::{Bit, Pen, columns, dim, key, sign, strong, text};
+use crate::tui::spots::Spot;
 use crate::tui::theme::Role;
 use crate::tui::view::words;
 use crate::tui::view::{TWO_COLUMNS, View, beside, take, take_last};
@@ -16,7 +17,7 @@ use crate::tui::widgets::facts::{Fact, Facts, Spacing};
 use crate::tui::widgets::split_bar::Bar;
 use crate::tui::widgets::table::{Cell, Column, Row, Table};
 use crate::tui::widgets::title::{Title, rule};
-use crate::units::Span;
+use crate::units::{Span, count};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -24,7 +25,7 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, p
     let mut rest = area;
     let last = take_last(&mut rest, 2);
     take_last(&mut rest, 1);
-    let checks = form.compiled.as_ref().map(|c| checks::checks(&c.plan, view)).unwrap_or_default();
+    let checks = form.compiled.as_ref().map(|c| checks::checks(&c.plan, view.snapshot)).unwrap_or_default();
     let cursor = go(last, buf, form, &checks, view, pen);
     let Some(compiled) = &form.compiled else {
         let mut page = Page { rest, buf, pen };
@@ -88,6 +89,7 @@ pub(super) fn steps(area: Rect, buf: &mut Buffer, plan: &Plan, scroll: usize, pe
     let rows = usize::from(area.height - 1);
     let first = scroll.min(lines.len().saturating_sub(rows));
     let shown = lines.get(first..(first + rows).min(lines.len())).unwrap_or_default();
+    pen.spot(area, Spot::Scrolls(lines.len().saturating_sub(rows)));
     let all: Option<f64> = plan.legs.iter().map(|l| l.load).sum();
     let label = plan.steps.iter().map(|s| columns(&s.label())).max().unwrap_or(4);
     let widest = |of: &dyn Fn(usize) -> String, most: u16| (0..plan.steps.len()).map(|at| columns(&of(at))).max().unwrap_or(4).min(most);
@@ -152,7 +154,7 @@ fn undo(plan: &Plan, at: usize) -> String {
         Some((Compensation::TemplateBack, _)) => "template back, by pods".into(),
         Some((Compensation::StartOldPods, legs)) => {
             let pods: u32 = plan.legs.iter().filter(|l| legs.contains(&l.id)).map(|l| l.base).sum();
-            format!("start {pods} pods of {}", words::version(&plan.from()))
+            format!("start {} of {}", count(pods, "pod"), words::version(&plan.from()))
         }
         Some((other, _)) => other.words().into(),
         None => String::new(),

@@ -9,6 +9,7 @@ use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::launch::{Form, Typed};
 use crate::tui::pen::{Bit, Pen, dim, key, shorten, sign, strong, text};
+use crate::tui::spots::Spot;
 use crate::tui::theme::Role;
 use crate::tui::view::{TWO_COLUMNS, View, WIDE, beside, take, take_last};
 use crate::tui::widgets::facts::{Fact, Facts, Spacing};
@@ -73,14 +74,16 @@ fn what(rest: &mut Rect, buf: &mut Buffer, form: &Form, view: &View<'_>, pen: &P
     let services: Vec<&str> = view.snapshot.services.iter().map(|v| &*v.service.name).collect();
     let versions = view.snapshot.services.iter().find(|v| v.service == form.service).map_or(&[][..], |v| &v.versions);
     let mut cursor = None;
-    if rest.height >= 18 || form.typed(Typed::Service).is_some() {
+    if rest.height >= 15 || form.typed(Typed::Service).is_some() {
         let row = take(rest, 1);
         let at = services.iter().position(|s| *s == &*form.service.name).unwrap_or(0);
         let mut facts = vec![Fact::new(2, [dim(format!("{} of {}", at + 1, services.len()))])];
         if form.typed(Typed::Service).is_some() && row.width + 2 >= TWO_COLUMNS {
             facts = vec![Fact::new(0, [dim(format!("known here: {}", services.join(", ")))])];
         }
-        facts.extend(checks::in_flight(&form.service, view).map(|says| Fact::new(0, [sign(Sign::Failing), text(format!(" {says}"))])));
+        facts.extend(
+            checks::in_flight(&form.service, view.snapshot).map(|says| Fact::new(0, [sign(Sign::Failing), text(format!(" {says}"))])),
+        );
         facts.push(Fact::new(1, press(view, Action::Service, "s", "another")));
         cursor = cursor.or(choice(row, buf, form, Typed::Service, strong(&*form.service.name), facts, pen));
     }
@@ -138,6 +141,9 @@ fn table(area: Rect, buf: &mut Buffer, form: &Form, pen: &Pen<'_>) {
     let rows: Vec<Row<'_>> = StrategyKind::ALL.into_iter().map(|kind| row(kind, form, area.width + 2 >= WIDE)).collect();
     let selected = StrategyKind::ALL.iter().position(|k| *k == form.kind);
     Table { title: "STRATEGY", note: "", columns: &columns, rows: &rows, selectable: true, selected }.draw(area, buf, pen);
+    for (row, kind) in area.rows().skip(1).zip(StrategyKind::ALL) {
+        pen.spot(row, Spot::Strategy(kind));
+    }
 }
 
 fn row(kind: StrategyKind, form: &Form, wide: bool) -> Row<'_> {
