@@ -59,7 +59,7 @@ impl World {
         let Some(first) = rows.iter().find(|w| !w.annotations.is_empty()) else { return (Vec::new(), Vec::new()) };
         let differs = rows.iter().filter(|w| w.annotations != first.annotations);
         let warning = |w: &&Workload| format!("annotations in {}: not those of {}, which count", w.id.region, first.id.region);
-        (first.annotations.clone(), differs.map(|w| warning(w)).collect())
+        (first.annotations.clone(), differs.map(warning).collect())
     }
 
     /// Whether every leg of a plan runs its image already.
