@@ -325,7 +325,7 @@ impl LegState {
             What::LegSilent { .. } => (self.silent, self.ill) = (true, None),
             What::LegHeard { .. } => (self.silent, self.pods_at) = (false, self.pods_at.map(|_| at)),
             What::Landed { .. } => (self.landed, self.moved) = (true, false),
-            What::LegMoved { .. } => self.moved = true,
+            What::LegMoved { .. } => (self.moved, self.ill) = (true, None),
             What::PodsCame { ready, .. } => self.came = *ready,
             _ => {}
         }
