@@ -1,14 +1,16 @@
 //! Real clusters: plain Deployments over any number of API servers.
 //!
 //! Two threads of its own, so that reading thousands of objects never delays a rollback: one watches, asks and counts, the other
-//! writes. Only this folder knows API types; facts and rows go out. Known weakness: it offers rolling updates only, since weights
-//! need a second Deployment or a route.
+//! writes. Only this folder knows API types; facts and rows go out. Known weakness: traffic is divided by HTTPRoutes and by selectors
+//! of Services only.
 
 mod asked;
 mod automation;
+mod beside;
 mod connection;
 mod credentials;
 mod deployment;
+mod fence;
 mod hands;
 mod health;
 mod index;
@@ -19,7 +21,9 @@ mod probe;
 mod prometheus;
 mod proxy;
 mod rights;
+mod route;
 mod rows;
+mod service;
 mod sights;
 mod streams;
 mod template;
