@@ -11,7 +11,7 @@ pub const NAMES: [(&str, &str); 7] = [
     ("namespace", "the namespace"),
     ("service", "the service's name"),
     ("workload", "the Deployment that runs the side"),
-    ("revision", "the side's pod-template-hash"),
+    ("revision", "the side's pod-template-hash, as a regular expression"),
     ("pods", "a regular expression of the side's pods"),
     ("side", "old or new"),
     ("interval", "the length of the interval, such as 10s"),
@@ -120,7 +120,7 @@ mod tests {
             ("sum(rate(r{pod=~\"{{pods}}\"}[1m]))", "no {{interval}}: each interval is counted once: write increase(...[{{interval}}])"),
             ("sum(increase(r[{{interval}}]))", "both versions would get the same answer: add pod=~\"{{pods}}\", {{revision}}, {{workload}} or {{side}}"),
             ("x{pod=~\"{{pod}}\"}[{{interval}}]", "{{pod}} is not known here: did you mean pods?"),
-            ("x{code~\"5..\",pod=~\"{{pods}}\"}[{{interval}}]", "`x{code~\"5..\",pod=~\"{` is not PromQL: write =~ for a regular expression"),
+            ("x{code~\"5..\",pod=~\"{{pods}}\"}[{{interval}}]", "`x{code~\"5..\",pod=~\"…` is not PromQL: write =~ for a regular expression"),
             ("x{{pods", "a {{ without its }}: close it: {{pods}}"),
         ] {
             let told = read(&format!("requests: '{good}'\nerrors: '{query}'\n"));

@@ -232,6 +232,7 @@ struct SideOf {
     namespace: String,
     service: String,
     workload: String,
+    hashes: String,
     pods: String,
     interval: Span,
 }
@@ -242,7 +243,7 @@ impl SideOf {
             "namespace" => self.namespace.clone(),
             "service" => self.service.clone(),
             "workload" => self.workload.clone(),
-            "revision" => self.revision.to_string(),
+            "revision" => self.hashes.clone(),
             "pods" => self.pods.clone(),
             "side" => if self.side == Side::New { "new" } else { "old" }.into(),
             "interval" if self.interval.0.is_multiple_of(1000) => format!("{}s", self.interval.0 / 1000),
@@ -261,9 +262,12 @@ fn sides(sight: &Sight, judged: &Judged, interval: Span) -> Vec<SideOf> {
         let prefix = |set: &&str| format!("{set}-").chars().take(POD_PREFIX).collect::<String>().replace('.', "[.]");
         // Pods that are gone by now have counted, too: they are told by their names.
         let pods = format!("({})[a-z0-9]+", sets.iter().map(prefix).collect::<Vec<_>>().join("|"));
+        // One, but while a second Deployment runs the same template; then `=~` is what finds both.
+        let hashes = sets.iter().filter_map(|set| Some(set.rsplit_once('-')?.1)).collect::<Vec<_>>().join("|");
         Some(SideOf {
             side,
             revision: revision.clone(),
+            hashes,
             namespace: sight.row.id.namespace.to_string(),
             service: sight.row.service.name.to_string(),
             workload: sets.first()?.rsplit_once('-').map_or_else(|| sight.row.id.name.to_string(), |(workload, _)| workload.to_owned()),
