@@ -55,7 +55,11 @@ pub const COMMON: &[Key] = &[
     optional("margin", "0.1%", "Worse than the old version by more than this fails."),
     optional("tolerate", "0.5%", "Surely not worse than the old version by this much passes."),
     optional("forgive", "3m", "Bursts of errors up to this long are forgiven."),
-    optional("metrics", "{requests: \"...\", errors: \"...\"}", "PromQL of your own for regions with a Prometheus: requests, errors and latency."),
+    optional(
+        "metrics",
+        "{requests: \"sum(increase(requests{pod=~'{{pods}}'}[{{interval}}]))\", errors: \"sum(increase(errors{pod=~'{{pods}}'}[{{interval}}]))\"}",
+        "PromQL of your own for regions with a Prometheus: requests, errors and latency.",
+    ),
 ];
 
 /// Keys that are read and checked, and change nothing in this version.
