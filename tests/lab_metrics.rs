@@ -63,11 +63,17 @@ impl Deck {
         };
         let platform = KubernetesPlatform::start(contexts, &[region]).unwrap();
         let regions = vec![RegionSpec { name: "east".into(), role: None }];
-        let spec = FleetSpec { name: "lab".into(), practice: false, protection: Protection::Open, readonly: false, grace: Span::ZERO, regions };
+        let spec =
+            FleetSpec { name: "lab".into(), practice: false, protection: Protection::Open, readonly: false, grace: Span::ZERO, regions };
         let world = World::new(spec, Box::new(platform), Box::new(Memory::default()), None, Ids::fresh(), now());
         let mut deck = Deck { world, id: RolloutId::new("none") };
         deck.until_world("the service is seen", |world| world.heard_all() && world.rights_known() && world.service("order").is_ok()).await;
-        let options = OPTIONS.iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let options = OPTIONS
+            .iter()
+            .filter(|(k, _)| more.iter().all(|(m, _)| m != k))
+            .chain(more)
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         let document = Document::read(&Sources { options, ..Sources::default() }).unwrap();
         let service = deck.world.service("order").unwrap();
         let legs = deck.world.legs(&service, to, None).unwrap();
@@ -147,11 +153,24 @@ fn a_version_with_errors_goes_back_by_itself_from_prometheus_counts() {
 }
 
 #[test]
+fn a_slow_version_goes_back_by_itself_from_prometheus_buckets() {
+    in_lab_with(&[PROMETHEUS], "prom-slow", async |bed| {
+        let load = order(&bed).await;
+        let mut deck = Deck::launch(&bed, service_door(), "v43-slow300", &[("rollbackThreshold", "p95 200ms")]).await;
+        let why = deck.until("it goes back", |r| r.status.back.as_ref().map(|back| back.why.clone())).await;
+        assert!(why.contains("p95 ") && why.contains("limit 200 ms"), "{why}");
+        load.stop();
+    });
+}
+
+#[test]
 fn a_healthy_version_is_promoted_and_a_persons_own_queries_count_the_same() {
     in_lab_with(&[PROMETHEUS], "prom-good", async |bed| {
         let load = order(&bed).await;
         let query = |code: &str| {
-            format!("sum(increase(http_requests_total{{namespace=\"{{{{namespace}}}}\",revision=\"{{{{revision}}}}\"{code}}}[{{{{interval}}}}])) or vector(0)")
+            format!(
+                "sum(increase(http_requests_total{{namespace=\"{{{{namespace}}}}\",revision=\"{{{{revision}}}}\"{code}}}[{{{{interval}}}}])) or vector(0)"
+            )
         };
         let door = format!(
             "prometheus: {{ url: 'http://{}', scrapeInterval: 1s }}, metrics: {{ requests: '{}', errors: '{}' }}",
@@ -160,7 +179,8 @@ fn a_healthy_version_is_promoted_and_a_persons_own_queries_count_the_same() {
             query(",code=~\"5..\"")
         );
         let mut deck = Deck::launch(&bed, &door, "v43", &[]).await;
-        let source = deck.until("it counts", |r| Some(r.verdict.metrics.first().filter(|_| r.verdict.requests > 0.0)?.seen.source.clone())).await;
+        let source =
+            deck.until("it counts", |r| Some(r.verdict.metrics.first().filter(|_| r.verdict.requests > 0.0)?.seen.source.clone())).await;
         assert!(source.ends_with(", own queries"), "{source}");
         deck.until("it is promoted", |r| (r.status.mood == Mood::Promoted).then_some(())).await;
         load.stop();
@@ -186,7 +206,11 @@ fn without_numbers_it_holds_says_why_and_goes_on_when_they_are_back() {
         let nothing = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
         let nan = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"NaN"]}]}}"#;
         for (does, word, says) in [
-            (Does::Answers(400, r#"{"status":"error","errorType":"bad_data","error":"parse error: here"}"#), "error", "answers 400: parse error: here"),
+            (
+                Does::Answers(400, r#"{"status":"error","errorType":"bad_data","error":"parse error: here"}"#),
+                "error",
+                "answers 400: parse error: here",
+            ),
             (Does::Answers(401, "Unauthorized"), "error", "answers 401: Unauthorized: look at bearer, basic or tenant"),
             (Does::Answers(403, "no tenant"), "error", "answers 403: no tenant"),
             (Does::Answers(500, "out of memory"), "error", "answers 500: out of memory"),
@@ -212,9 +236,8 @@ fn doctor(bed: &Bed, prometheus: &str, token: Option<&str>) -> (String, Output) 
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("settings.yaml");
     let (context, namespace) = (bed.context(), &bed.namespace);
-    let text = format!(
-        "fleets: [{{ name: lab, regions: [{{ name: east, context: '{context}', namespaces: [{namespace}], {prometheus} }}] }}]\n"
-    );
+    let text =
+        format!("fleets: [{{ name: lab, regions: [{{ name: east, context: '{context}', namespaces: [{namespace}], {prometheus} }}] }}]\n");
     std::fs::write(&file, text).unwrap();
     let mut command = bed.flightdeck("admin", home.path());
     command.args(["doctor", "--metrics", "order", "--settings"]).arg(&file);

@@ -154,14 +154,8 @@ fn each_mistake_has_its_own_answer() {
             "c:1:81: tenant: `a b` cannot be a tenant: letters, digits and signs without blanks, 150 at most",
         ),
         (region("prometheus: { url: 'http://p', scrapeInterval: 100ms }"), "c:1:89: scrapeInterval: 100ms is below 1s: write 1s or more"),
-        (
-            region("prometheus: { url: 'http://p' }, metrics: istoi"),
-            "c:1:84: metrics: `istoi` is not known here: did you mean istio?",
-        ),
-        (
-            region("metrics: pods"),
-            "c:1:31: metrics without a prometheus: add prometheus: { url: https://... }; without one pods are asked",
-        ),
+        (region("prometheus: { url: 'http://p' }, metrics: istoi"), "c:1:84: metrics: `istoi` is not known here: did you mean istio?"),
+        (region("metrics: pods"), "c:1:31: metrics without a prometheus: add prometheus: { url: https://... }; without one pods are asked"),
         (
             region("prometheus: { service: prometheus }"),
             "c:1:65: service: `prometheus` is not a service with its port: write monitoring/prometheus:9090",
@@ -199,7 +193,10 @@ fleets:
     let first = fleet.regions[0].prometheus.clone().unwrap();
     let password = SecretFrom::File("/run/secrets/p".into());
     assert_eq!(first.auth, Some(Auth::Basic { user: "me".into(), password }));
-    assert_eq!((first.tenant.as_deref(), first.ca.as_deref(), first.scrapes), (Some("shop"), Some(Path::new("/etc/ca.pem")), Span::secs(30)));
+    assert_eq!(
+        (first.tenant.as_deref(), first.ca.as_deref(), first.scrapes),
+        (Some("shop"), Some(Path::new("/etc/ca.pem")), Span::secs(30))
+    );
     assert!(matches!(&first.metrics, Metrics::Own(own) if own.errors.ends_with("or vector(0)") && own.latency.is_none()));
     let second = fleet.regions[1].prometheus.clone().unwrap();
     assert_eq!((second.metrics, second.scrapes), (Metrics::Preset("istio"), Span::secs(15)));

@@ -42,7 +42,8 @@ pub fn queries(key: &str, node: &Node, troubles: &mut Troubles) -> Option<Querie
     for name in ["requests", "errors"] {
         if !has(name) {
             let example = if name == "errors" { ",code=~\\\"5..\\\"" } else { "" };
-            let remedy = format!("add {name}: \"sum(increase(http_requests_total{{pod=~\\\"{{{{pods}}}}\\\"{example}}}[{{{{interval}}}}]))\"");
+            let remedy =
+                format!("add {name}: \"sum(increase(http_requests_total{{pod=~\\\"{{{{pods}}}}\\\"{example}}}[{{{{interval}}}}]))\"");
             troubles.at(node.at, Wrong::new(format!("{key} has no {name}"), remedy));
         }
     }
@@ -118,9 +119,15 @@ mod tests {
         assert_eq!(read(&format!("requests: '{good}'\nerrors: '{good}'\n")), format!("{good} | {good} | "));
         for (query, says) in [
             ("sum(rate(r{pod=~\"{{pods}}\"}[1m]))", "no {{interval}}: each interval is counted once: write increase(...[{{interval}}])"),
-            ("sum(increase(r[{{interval}}]))", "both versions would get the same answer: add pod=~\"{{pods}}\", {{revision}}, {{workload}} or {{side}}"),
+            (
+                "sum(increase(r[{{interval}}]))",
+                "both versions would get the same answer: add pod=~\"{{pods}}\", {{revision}}, {{workload}} or {{side}}",
+            ),
             ("x{pod=~\"{{pod}}\"}[{{interval}}]", "{{pod}} is not known here: did you mean pods?"),
-            ("x{code~\"5..\",pod=~\"{{pods}}\"}[{{interval}}]", "`x{code~\"5..\",pod=~\"…` is not PromQL: write =~ for a regular expression"),
+            (
+                "x{code~\"5..\",pod=~\"{{pods}}\"}[{{interval}}]",
+                "`x{code~\"5..\",pod=~\"…` is not PromQL: write =~ for a regular expression",
+            ),
             ("x{{pods", "a {{ without its }}: close it: {{pods}}"),
         ] {
             let told = read(&format!("requests: '{good}'\nerrors: '{query}'\n"));

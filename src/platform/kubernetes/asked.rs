@@ -3,8 +3,8 @@
 //! Starts and stops, asks nothing itself. Known weakness: of the workloads that move without a question only the first few are counted.
 
 use super::connection::Line;
-use super::sights::Sights;
 use super::prometheus::{self, Meter};
+use super::sights::Sights;
 use super::{health, metrics};
 use crate::fleet::Fact;
 use crate::platform::{Judged, Question};

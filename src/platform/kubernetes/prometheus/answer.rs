@@ -42,7 +42,11 @@ impl Failure {
         match code {
             400 | 422 => Failure { words: said, remedy: "look at the query".into(), kind: Kind::Document, again: false },
             401 | 403 => {
-                let remedy = if through { "ask for the right to get services/proxy there" } else { "look at bearer, basic or tenant in the settings" };
+                let remedy = if through {
+                    "ask for the right to get services/proxy there"
+                } else {
+                    "look at bearer, basic or tenant in the settings"
+                };
                 Failure { words: said, remedy: remedy.into(), kind: Kind::Refused, again: true }
             }
             404 => Failure { words: said, remedy: "is its address right?".into(), kind: Kind::OutOfReach, again: true },
@@ -182,8 +186,14 @@ mod tests {
         for (text, words) in [
             ("<html>log in</html>", "its answer is not that of a Prometheus"),
             (r#"{"status":"error","error":"query timed out"}"#, "query timed out"),
-            (r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#, "it gives a range where one number belongs: write sum(increase(...))"),
-            (r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"histogram":[1,{}]}]}}"#, "it gives histograms where numbers belong"),
+            (
+                r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#,
+                "it gives a range where one number belongs: write sum(increase(...))",
+            ),
+            (
+                r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"histogram":[1,{}]}]}}"#,
+                "it gives histograms where numbers belong",
+            ),
         ] {
             assert_eq!(Answer::read(text).unwrap_err().words, words);
         }

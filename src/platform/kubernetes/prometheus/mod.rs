@@ -115,9 +115,10 @@ impl Meter {
         let (state, why) = match failed {
             Some(failure) => (Metered::Failed, format!("{}: {}", failure.words, failure.remedy)),
             None if sides.is_empty() => (Metered::Empty, "no version of it is known".into()),
-            None if fit.is_empty() => {
-                (Metered::NoMetrics, format!("{} metrics tell versions apart by their Deployments, and both are in one", only.unwrap_or("these")))
-            }
+            None if fit.is_empty() => (
+                Metered::NoMetrics,
+                format!("{} metrics tell versions apart by their Deployments, and both are in one", only.unwrap_or("these")),
+            ),
             None => {
                 let names: Vec<&str> = fit.iter().map(|p| p.name).collect::<Vec<_>>();
                 let mut names = names;
@@ -284,6 +285,12 @@ fn end_after(time: Time, span: Span) -> Time {
     Time((time.0 + span - 1).div_euclid(span) * span + span)
 }
 
+/// Where it goes on when the interval that ended at `end` is too late to be asked for: a gap; after a long one with the newest.
+fn gap(end: Time, now: Time, span: Span) -> Option<Time> {
+    let late = LATE.max(span + span);
+    (now.since(end) > late).then(|| end.max(Time(now.0 - late.0 as i64)))
+}
+
 /// Counts a workload until it is dropped. `alone`: nothing else has counted it just before, so the interval that runs counts, too.
 pub(super) async fn count(
     meter: Arc<Meter>,
@@ -319,10 +326,8 @@ pub(super) async fn count(
             }
             continue;
         }
-        let late = LATE.max(span + span);
-        if now().since(end) > late {
-            // A gap; after a long one it goes on with the newest.
-            upto = end.max(Time(now().0 - late.0 as i64));
+        if let Some(on) = gap(end, now(), span) {
+            upto = on;
             continue;
         }
         let known = match source.take() {
@@ -354,5 +359,22 @@ pub(super) async fn count(
         if !sample.counts.is_empty() && facts.send(Fact::Sampled(sample)).await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_stand_on_the_grid_and_a_late_one_is_asked_for_until_it_is_a_gap() {
+        let span = Span::secs(10);
+        assert_eq!(end_after(Time(20_000), span), Time(30_000));
+        assert_eq!(end_after(Time(20_001), span), Time(40_000), "never half of one");
+        assert_eq!(gap(Time(30_000), Time(60_000), span), None);
+        assert_eq!(gap(Time(30_000), Time(60_001), span), Some(Time(30_001)));
+        // A laptop slept for an hour: the newest that can still be asked for, not each of them.
+        let on = gap(Time(30_000), Time(3_605_000), span).unwrap();
+        assert_eq!((on, end_after(on, span)), (Time(3_575_000), Time(3_590_000)));
     }
 }

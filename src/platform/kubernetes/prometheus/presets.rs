@@ -80,7 +80,10 @@ mod tests {
             }
         }
         let first = &presets(Some("pods"))[0].queries;
-        assert_eq!(first.errors, r#"sum(increase(http_requests_total{namespace="{{namespace}}",pod=~"{{pods}}",code=~"5.."}[{{interval}}]))"#);
+        assert_eq!(
+            first.errors,
+            r#"sum(increase(http_requests_total{namespace="{{namespace}}",pod=~"{{pods}}",code=~"5.."}[{{interval}}]))"#
+        );
         assert_eq!(presets(Some("istio")).len(), 1);
     }
 }

@@ -75,7 +75,8 @@ async fn deployments(line: &Line, spec: &RegionSpec, service: Option<&str>) -> R
         for seen in list.items {
             let Some((namespace, name)) = seen.key.split_once('/') else { continue };
             if service.is_none_or(|service| service == name) && found.len() < MOST {
-                let id = WorkloadId { region: spec.name.clone(), namespace: namespace.into(), kind: "Deployment".into(), name: name.into() };
+                let id =
+                    WorkloadId { region: spec.name.clone(), namespace: namespace.into(), kind: "Deployment".into(), name: name.into() };
                 found.push(id);
             }
         }
