@@ -14,8 +14,9 @@ use harness::{Bed, GATEWAY, Load, Report, in_lab, in_lab_with};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
-use kube::api::{ApiResource, DynamicObject};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, PostParams};
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -199,6 +200,33 @@ fn in_the_middle_of_an_adoption_the_old_template_comes_back_in_the_dark() {
         assert_eq!(image(&deployment(&bed, "order").await.unwrap()), "shop/order:v42");
         deck.phase_is(Phase::RolledBack).await;
         tidy(&bed).await;
+        none_lost(users);
+    });
+}
+
+#[test]
+fn a_first_deployment_that_is_made_anew_takes_neither_the_second_one_nor_the_way_back_away() {
+    in_lab("next-anew", async |bed| {
+        bed.deploy("order", 2, "shop/order:v42").await;
+        bed.until_available("order").await;
+        let data = tempfile::tempdir().unwrap();
+        let mut deck = Deck::open(&bed, data.path());
+        let users = users(&bed);
+        deck.launch("v43", &[("strategy", "blue-green"), ("rollbackWindow", "2m")]).await;
+        deck.until("the switch", async |_| (selector(&bed).await == "order-next").then_some(())).await;
+        let deployments: Api<Deployment> = bed.api();
+        let before = deployment(&bed, "order").await.unwrap();
+        deployments.delete("order", &DeleteParams::background()).await.unwrap();
+        bed.until("order is gone", async || deployment(&bed, "order").await.is_none().then_some(())).await;
+        let metadata = ObjectMeta { name: Some("order".into()), ..ObjectMeta::default() };
+        let anew = Deployment { metadata, spec: before.spec, status: None };
+        deployments.create(&PostParams::default(), &anew).await.unwrap();
+        bed.until_available("order").await;
+        assert_eq!(selector(&bed).await, "order-next");
+        let next = deployment(&bed, "order-next").await.unwrap();
+        assert_eq!(next.metadata.owner_references.unwrap().len(), 1);
+        deck.press(Verb::Rollback);
+        deck.until("back", async |_| (selector(&bed).await == "order").then_some(())).await;
         none_lost(users);
     });
 }

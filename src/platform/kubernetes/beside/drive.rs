@@ -132,8 +132,11 @@ async fn changed(seen: &mut Seen, wait: Option<Duration>) {
     }
 }
 
-/// Waits until the watch shows what a write did to its object.
+/// Waits until the watch shows what a write did to its object, where that is watched.
 async fn shown(seen: &mut Seen, before: &Sight, write: &Write) {
+    if !matches!(write.plural, "deployments" | "services" | "httproutes") {
+        return;
+    }
     let deadline = Instant::now() + SHOWN;
     while let Ok(Ok(())) = tokio::time::timeout_at(deadline, seen.changed()).await {
         let differs = seen.borrow().as_ref().is_some_and(|now| differs(before, now, write));
@@ -150,9 +153,7 @@ fn differs(before: &Sight, now: &Sight, write: &Write) -> bool {
         "deployments" if *write.name == *before.deployment.name => before.deployment.generation != now.deployment.generation,
         "deployments" => was.next.as_ref().map(|d| (d.uid, d.generation)) != is.next.as_ref().map(|d| (d.uid, d.generation)),
         "services" => was.services != is.services || was.seconds != is.seconds,
-        "httproutes" => was.routes != is.routes,
-        // Not watched.
-        _ => true,
+        _ => was.routes != is.routes,
     }
 }
 

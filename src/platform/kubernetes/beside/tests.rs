@@ -589,6 +589,10 @@ fn what_an_owner_puts_beside_a_canary_is_no_hindrance_to_get_off_the_new_version
     let mut c = Cluster::routed().beside("v43").weighing(30).with("Deployment order", v44);
     c.set("order", "v44", "ddd", 2, 2, 300);
     c.set("order", "v42", "aaa", 1, 0, 0);
+    let fenced = c.said(&traffic(0, Way::Back));
+    assert!(fenced.contains("@flight") && !fenced.contains("/weight"), "{fenced}");
+    c.objects.retain(|(kind, o)| *kind != "Pod" || o["metadata"]["ownerReferences"][0]["uid"] != "order-aaa");
+    c.pods("order", "ddd");
     assert!(c.said(&traffic(0, Way::Back)).contains("backendRefs/1/weight 0"));
     let moved = "refused: order was changed by somebody else: app is shop/order:v44";
     assert_eq!(c.said(&old_pods(2, Way::Back)), moved);

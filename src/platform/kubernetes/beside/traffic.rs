@@ -19,11 +19,18 @@ const HEAVIEST: u64 = 1_000_000;
 
 /// What leads to this share for the new side.
 pub(super) fn next(stage: &Stage<'_>, new: Percent) -> Next {
-    let share = match wanted(stage, new) {
-        Ok(share) => share,
-        Err(other) => return other,
-    };
-    give(stage, share)
+    match wanted(stage, new) {
+        Ok(share) => give(stage, share),
+        Err(other) if stage.order.wish.way == Way::Back => fence_first(stage).unwrap_or(other),
+        Err(other) => other,
+    }
+}
+
+/// A way back that has to wait for pods says so on the traffic at once, so that nobody goes on forward meanwhile.
+fn fence_first(stage: &Stage<'_>) -> Option<Next> {
+    let Next::Write(mut write) = give(stage, stage.share()) else { return None };
+    write.last = false;
+    Some(Next::Write(write))
 }
 
 /// The second one's share; or what else comes first.
