@@ -64,7 +64,7 @@ fn serve(mut asker: TcpStream, real: &str, does: Does) -> std::io::Result<()> {
         }
         Does::Hangs => {
             // Until the asker gives up.
-            asker.read(&mut [0])?;
+            std::io::copy(&mut asker, &mut std::io::sink())?;
         }
         Does::Cuts => {}
     }
