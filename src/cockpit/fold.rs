@@ -3,7 +3,7 @@
 use super::snapshot::RegionState;
 use super::track::Track;
 use super::{Note, Sign, World};
-use crate::fleet::{Aspect, BesideSeen, Fact, LegSeen, Observed, Reach, Rights, Side, SideSeen, Workload};
+use crate::fleet::{Aspect, BesideSeen, Fact, LegSeen, MetricsSeen, Observed, Reach, Rights, Side, SideSeen, Workload};
 use crate::rollout::{Input, Rollout};
 use crate::strategy::PlanLeg;
 use crate::units::{Namespace, Percent, Region, Revision, RolloutId, Span, Time};
@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 pub(super) struct Row {
     pub workload: Workload,
     pub track: Track,
+    /// What a Prometheus said last, while one is asked.
+    pub metrics: Option<MetricsSeen>,
 }
 
 /// A region as known.
@@ -60,7 +62,7 @@ impl World {
                     Some(row) => row.workload = *workload,
                     None => {
                         let track = self.past.remove(&workload.id).unwrap_or_default();
-                        self.rows.insert(workload.id.clone(), Row { workload: *workload, track });
+                        self.rows.insert(workload.id.clone(), Row { workload: *workload, track, metrics: None });
                     }
                 }
             }
@@ -73,6 +75,11 @@ impl World {
                 self.evidence_from(&sample);
                 if let Some(row) = self.rows.get_mut(&sample.workload) {
                     row.track.push(sample);
+                }
+            }
+            Fact::MetricsSeen { workload, metrics } => {
+                if let Some(row) = self.rows.get_mut(&workload) {
+                    row.metrics = Some(*metrics);
                 }
             }
             Fact::HealthSeen { workload, revision, at, well, ill, why } => {

@@ -7,7 +7,7 @@ use super::snapshot::{Note, Sign};
 use super::track::Track;
 use crate::fleet::{Protection, Role, Way};
 use crate::journal::{Seen, SeenHealthy, Store};
-use crate::platform::{Order, Platform, Question};
+use crate::platform::{Judged, Order, Platform, Question};
 use crate::rollout::{Event, Input, Phase, RECENT, Rollout, Verb, Want, Wish, WishKey, watch};
 use crate::strategy::Plan;
 use crate::units::{Kind, LegId, Percent, Person, Place, Region, RolloutId, Service, Span, Term, Time, Trouble, Version, WorkloadId};
@@ -518,7 +518,11 @@ impl World {
                     }
                     other => other,
                 };
-                open.push(Question { rollout: id.clone(), workload: plan.workload.clone(), ask });
+                let judged = (flown.engine.phase() == Phase::Flying).then(|| {
+                    let (rules, new) = (&flown.engine.plan().rules, self.new_revision(&flown.engine, plan));
+                    Arc::new(Judged { every: rules.check_interval, old: plan.old.clone(), new, metrics: rules.metrics.clone() })
+                });
+                open.push(Question { rollout: id.clone(), workload: plan.workload.clone(), ask, judged });
             }
         }
         if open != self.questions {
