@@ -202,7 +202,7 @@ impl World {
             beside: w.beside.as_ref().map(|b| BesideSeen { side: b.revision.as_ref().and_then(side_of), share: b.share }),
             template: Some(w.template.clone()),
             want: new.as_ref().map_or(Some(Percent::ZERO), |r| w.want(r)),
-            seen: new.as_ref().and_then(|r| row.track.share(r, engine.weight_since(&leg.id).map(|(_, at)| at), self.now)),
+            seen: new.as_ref().and_then(|r| self.share_of(engine, leg, row, r)),
             load: row.track.load(self.now, Span::mins(1)),
             flight: w.flight.clone(),
             paused: w.paused,
@@ -215,6 +215,17 @@ impl World {
             says: evidence.map(|e| e.says.clone()).filter(|s| !s.is_empty()),
             old,
             new: new_side,
+        }
+    }
+
+    /// The share of requests that a leg's new side gets, from what was counted since it last changed. What a proof has said holds
+    /// until the next whole interval.
+    fn share_of(&self, engine: &Rollout, leg: &PlanLeg, row: &Row, new: &Revision) -> Option<Percent> {
+        let (moved, proven) = (engine.weight_since(&leg.id).map(|(_, at)| at), engine.proven_at(&leg.id));
+        let share = row.track.share(new, moved.max(proven), self.now);
+        match proven {
+            Some(at) if !row.track.counted_since(at) => share.map(|_| Percent::ZERO),
+            _ => share,
         }
     }
 

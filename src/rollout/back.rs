@@ -98,6 +98,11 @@ impl Deciding {
                 }
                 continue;
             }
+            // Nor does the new side go while the old one cannot carry everything.
+            if state.touched() && self.it.plan.leg(&leg).is_some_and(|plan| proof_of_pods(plan, &seen).is_err()) {
+                gone = false;
+                continue;
+            }
             gone &= !beside || seen.beside.is_none();
             // A second workload that somebody else made was never asked for here.
             let foreign = beside && state.new_pods.is_none() && seen.beside.is_some();
@@ -248,7 +253,7 @@ impl Rollout {
     }
 }
 
-fn proof_of_pods(plan: &PlanLeg, seen: &LegSeen) -> Result<(), String> {
+pub(super) fn proof_of_pods(plan: &PlanLeg, seen: &LegSeen) -> Result<(), String> {
     let (all, ready) = (enough(plan, seen), seen.old.pods.as_ref().map_or(0, |p| p.ready));
     if ready >= all { Ok(()) } else { Err(format!("{} has {ready} of {}", plan.id, count(all, "pod"))) }
 }
