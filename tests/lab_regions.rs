@@ -104,7 +104,9 @@ impl Deck {
         self.until(&format!("{service} in {regions} regions"), async |world| {
             let service = world.service(service).ok()?;
             let legs = world.legs(&service, "v43", None).ok()?;
-            (legs.len() == regions && world.rights_known() && legs.iter().all(|l| l.beside.is_some())).then_some(())
+            let snapshot = world.snapshot();
+            let answer = snapshot.regions.iter().filter(|r| r.state == RegionState::Answers).count() == regions;
+            (answer && legs.len() == regions && world.rights_known() && legs.iter().all(|l| l.beside.is_some())).then_some(())
         })
         .await;
     }
