@@ -491,10 +491,14 @@ impl World {
         }
     }
 
-    /// Whether the traffic that a way back asks for is what is seen.
+    /// Whether the traffic that a way back asks for is what is seen, with its fence.
     fn met(&self, flown: &Flown, wish: &Wish) -> bool {
         let Some(leg) = flown.engine.plan().leg(&wish.key.leg) else { return true };
         let Some(row) = self.rows.get(&leg.workload) else { return true };
+        let moves = matches!(wish.want, Want::Weight { .. } | Want::Roll { .. });
+        if moves && row.workload.flight.as_ref().is_none_or(|f| f.term < wish.term || f.way != Way::Back) {
+            return false;
+        }
         match wish.want {
             Want::Weight { new } => self.new_revision(&flown.engine, leg).is_none_or(|r| row.workload.want(&r) == Some(new)),
             Want::Roll { forward, .. } => !forward && row.workload.template == leg.old,
