@@ -1,10 +1,16 @@
 //! Logs on disk: what is written comes back, and what happened to a file in between is said with its line.
 
-use flightdeck::fleet::{Aspect, Counts, Sample, Side};
+use flightdeck::cockpit::{FleetSpec, Ids, Intent, RegionSpec, World};
+use flightdeck::fleet::{Aspect, Counts, Protection, Sample, Side};
 use flightdeck::journal::{Chain, Fault, FileStore, HELD, MOST_SEEN, Memory, Recorded, Seen, Store, encode, read};
-use flightdeck::rollout::{By, Event, RollbackCause, What};
+use flightdeck::platform::Simulator;
+use flightdeck::practice::{SCENARIOS, Scenario};
+use flightdeck::rollout::{By, Event, Phase, RollbackCause, Verb, What};
+use flightdeck::simulator::START;
 use flightdeck::strategy::{Amount, Compensation, Gate, Limit, Plan, PlanLeg, Reversible, Route, Rules, Step, StepKind, StrategyKind};
-use flightdeck::units::{LegId, Namespace, Percent, Person, Region, Revision, RolloutId, Service, Span, Term, Time, Version, WorkloadId};
+use flightdeck::units::{
+    LegId, Namespace, Percent, Person, Region, Revision, RolloutId, Service, Span, Term, Time, Version, WorkloadId, yaml,
+};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -61,6 +67,7 @@ fn plan(weight: Percent, load: Option<f64>, latency: Span) -> Plan {
         max_surge: Amount::Pods(1),
         max_unavailable: Amount::Share(weight),
         cleanup_old_versions: true,
+        metrics: None,
     };
     Plan {
         service: Service::new("shop", "order"),
@@ -238,6 +245,42 @@ fn an_event_of_an_unknown_kind_taints_the_log_and_those_around_it_are_read() {
         log.fault.unwrap().trouble("x.log").to_string(),
         "x.log:2: this flightdeck does not know events of kind `teleported`: the rollout is read-only here, and R works; use a newer flightdeck"
     );
+}
+
+#[test]
+fn a_rollout_with_an_event_of_an_unknown_kind_only_goes_back_from_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("order-service-3f9k2m7q.log");
+    let known = String::from_utf8(encoded(&few()[..3])).unwrap();
+    let unknown = line(1, 4, &sha(known.lines().last().unwrap()), r#"{"kind":"teleported","to":"mars"}"#);
+    fs::write(&path, format!("{known}{unknown}")).unwrap();
+    let (name, text) = SCENARIOS[0];
+    let scenario = Scenario::read(yaml::parse(name, text.as_bytes())).unwrap();
+    let spec = FleetSpec {
+        name: "practice".into(),
+        practice: true,
+        protection: Protection::Open,
+        readonly: false,
+        grace: Span::ZERO,
+        regions: vec![RegionSpec { name: Region::new("eu"), role: None }],
+    };
+    let platform = Box::new(Simulator::new(scenario.fleet()));
+    let store = Box::new(FileStore::new(dir.path()));
+    let mut world = World::new(spec, platform, store, None, Ids::seeded(1), START);
+    world.run_until(START + Span::mins(30));
+    let mut press = |verb| {
+        let intent = Intent::Press { rollout: id(), verb, reason: None };
+        let now = world.now();
+        let taken = world.take(now, intent, &Person::new("ana"), true);
+        let rollout = world.rollout(&id()).unwrap();
+        (taken.map_err(|trouble| trouble.cause), rollout.phase(), rollout.seq())
+    };
+    let why = || Err("this flightdeck does not know events of kind `teleported`".to_owned());
+    for verb in [Verb::Promote, Verb::Resume, Verb::Abort, Verb::Take] {
+        assert_eq!(press(verb), (why(), Phase::Superseded, 3));
+    }
+    assert_eq!(press(Verb::Rollback), (Ok(id()), Phase::RollingBack, 4));
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{known}{unknown}"));
 }
 
 #[test]

@@ -193,7 +193,7 @@ async fn fly(bed: &Bed, seed: u64) -> Tally {
         How::BlueGreen => &BLUE_GREEN,
         How::Rolling => &ROLLING,
     };
-    let after = Duration::from_millis(random.random_range(0..if how == How::Rolling { 6_000 } else { 25_000 }));
+    let after = Duration::from_millis(random.random_range(0..if how == How::Rolling { 6_000 } else { 40_000 }));
     let lasts = Duration::from_millis(random.random_range(2_000..15_000));
     deck.launch(NEW, options).await;
     faults.random(seed);
@@ -231,6 +231,10 @@ async fn fly(bed: &Bed, seed: u64) -> Tally {
     let runs = deployment(bed, "order").await.map(|d| image(&d).to_owned()).unwrap_or_default();
     if back && runs != OLD {
         wrong.push(format!("order runs {runs}"));
+    }
+    // What is not seen to move cannot be judged.
+    if home.lock().unwrap().is_empty() || carrier.lock().unwrap().is_empty() {
+        wrong.push("nothing was seen of order".to_owned());
     }
     wrong.extend(broken(how, &carrier.lock().unwrap()));
     wrong.extend(broken(if how == How::Rolling { how } else { How::Rolling }, &home.lock().unwrap()));

@@ -65,7 +65,7 @@ const CANARY: [(&str, &str); 10] = [
 const BLUE_GREEN: [(&str, &str); 3] = [("strategy", "blue-green"), ("rollbackWindow", "2s"), ("rollbackThreshold", "30s")];
 
 /// Cases at the same time: they mostly wait.
-const BESIDE: usize = 4;
+const BESIDE: usize = 5;
 
 #[derive(Clone, Copy, Debug)]
 struct Case {

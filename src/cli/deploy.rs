@@ -52,6 +52,7 @@ fn launch(world: &mut World, sources: &Sources, args: &DeployArgs, armed: bool) 
         };
         return print(&text).map(|_| None);
     }
+    world.everywhere(&document).map_err(|t| vec![t])?;
     let annotated = annotated(&document);
     if !args.json && !annotated.is_empty() {
         print(&format!("by annotation: {annotated}\n"))?;

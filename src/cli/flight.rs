@@ -76,7 +76,12 @@ pub fn real(fleet: &FleetSettings, contexts: Contexts, readonly: bool) -> Result
     let regions: Vec<kubernetes::RegionSpec> = fleet
         .regions
         .iter()
-        .map(|r| kubernetes::RegionSpec { name: r.name.clone(), context: r.context.clone(), namespaces: r.namespaces.clone() })
+        .map(|r| kubernetes::RegionSpec {
+            name: r.name.clone(),
+            context: r.context.clone(),
+            namespaces: r.namespaces.clone(),
+            prometheus: r.prometheus.clone(),
+        })
         .collect();
     let platform = KubernetesPlatform::start(contexts, &regions).map_err(one)?;
     let (healthy, trouble) = SeenHealthy::open(folders.healthy());

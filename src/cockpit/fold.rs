@@ -3,7 +3,7 @@
 use super::snapshot::RegionState;
 use super::track::Track;
 use super::{Note, Sign, World};
-use crate::fleet::{Aspect, BesideSeen, Fact, LegSeen, Observed, Reach, Rights, Side, SideSeen, Workload};
+use crate::fleet::{Aspect, BesideSeen, Fact, LegSeen, MetricsSeen, Observed, Reach, Rights, Side, SideSeen, Workload};
 use crate::rollout::{Input, Phase, Rollout};
 use crate::strategy::PlanLeg;
 use crate::units::{Namespace, Percent, Region, Revision, RolloutId, Span, Time};
@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 pub(super) struct Row {
     pub workload: Workload,
     pub track: Track,
+    /// What a Prometheus said last, while one is asked.
+    pub metrics: Option<MetricsSeen>,
 }
 
 /// A region as known.
@@ -60,7 +62,7 @@ impl World {
                     Some(row) => row.workload = *workload,
                     None => {
                         let track = self.past.remove(&workload.id).unwrap_or_default();
-                        self.rows.insert(workload.id.clone(), Row { workload: *workload, track });
+                        self.rows.insert(workload.id.clone(), Row { workload: *workload, track, metrics: None });
                     }
                 }
             }
@@ -73,6 +75,11 @@ impl World {
                 self.evidence_from(&sample);
                 if let Some(row) = self.rows.get_mut(&sample.workload) {
                     row.track.push(sample);
+                }
+            }
+            Fact::MetricsSeen { workload, metrics } => {
+                if let Some(row) = self.rows.get_mut(&workload) {
+                    row.metrics = Some(*metrics);
                 }
             }
             Fact::HealthSeen { workload, revision, at, well, ill, why } => {
@@ -206,7 +213,7 @@ impl World {
             beside: w.beside.as_ref().map(|b| BesideSeen { side: b.revision.as_ref().and_then(side_of), share: b.share }),
             template: Some(w.template.clone()),
             want: new.as_ref().map_or(Some(Percent::ZERO), |r| w.want(r)),
-            seen: new.as_ref().and_then(|r| row.track.share(r, engine.weight_since(&leg.id).map(|(_, at)| at), self.now)),
+            seen: new.as_ref().and_then(|r| self.share_of(engine, leg, row, r)),
             load: row.track.load(self.now, Span::mins(1)),
             flight: w.flight.clone(),
             paused: w.paused,
@@ -219,6 +226,17 @@ impl World {
             says: evidence.map(|e| e.says.clone()).filter(|s| !s.is_empty()),
             old,
             new: new_side,
+        }
+    }
+
+    /// The share of requests that a leg's new side gets, from what was counted since it last changed. What a proof has said holds
+    /// until the next whole interval.
+    fn share_of(&self, engine: &Rollout, leg: &PlanLeg, row: &Row, new: &Revision) -> Option<Percent> {
+        let (moved, proven) = (engine.weight_since(&leg.id).map(|(_, at)| at), engine.proven_at(&leg.id));
+        let share = row.track.share(new, moved.max(proven), self.now);
+        match proven {
+            Some(at) if !row.track.counted_since(at) => share.map(|_| Percent::ZERO),
+            _ => share,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::fleet::Workload;
-use crate::strategy::{Plan, PlanLeg, Route};
+use crate::strategy::{Document, Plan, PlanLeg, Route};
 use crate::units::{Kind, LegId, Place, Service, Span, Trouble, Version};
 
 /// How long pods take to start where nobody has seen it.
@@ -47,6 +47,19 @@ impl World {
             return Err(usage(&service.name, "it runs nowhere", "see flightdeck status"));
         }
         Ok(legs)
+    }
+
+    /// Whether every region was heard since the start, where a document means all of them: what runs in another one would be left
+    /// out unseen.
+    pub fn everywhere(&self, document: &Document) -> Result<(), Trouble> {
+        let unheard = |r: &&super::RegionSpec| self.regions.get(&r.name).is_none_or(|known| known.server.is_none());
+        match self.spec.regions.iter().find(unheard).filter(|_| document.regions.waves.is_none()) {
+            None => Ok(()),
+            Some(region) => {
+                let remedy = "wait until it answers, or name the regions: regions: [a, b]";
+                Err(Trouble::new(Kind::OutOfReach, Place::named(region.name.as_str()), "it does not answer, and may run it too", remedy))
+            }
+        }
     }
 
     /// What the owners of a service wrote on it about how it is rolled out, and where its regions do not agree: the first one

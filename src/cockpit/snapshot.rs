@@ -1,7 +1,7 @@
 //! One immutable picture of everything: what the screen draws, `status --json` prints and a later API serves.
 
 use crate::analysis::Verdict;
-use crate::fleet::{Protection, Role};
+use crate::fleet::{MetricsSeen, Protection, Role};
 use crate::rollout::{Mood, NotHeld, Phase, Status};
 use crate::units::json::{all_seconds, percent, seconds, whole};
 use crate::units::{LegId, Percent, Region, RolloutId, Service, Span, Term, Time, Version, WorkloadId};
@@ -92,6 +92,23 @@ pub struct VerdictView {
     pub next_check: Option<Time>,
     /// Whether anything counts requests here at all: without it nothing is zero.
     pub measured: bool,
+    /// Why there are no numbers now, in a word, where a Prometheus is asked: `error`, `empty`, `not a number`, `stale`, `no metrics`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<&'static str>,
+    /// What a Prometheus was asked last, per leg.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<LegMetrics>,
+}
+
+/// What a Prometheus was asked last for a leg.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LegMetrics {
+    /// Which.
+    pub leg: LegId,
+    /// What, and what came back.
+    #[serde(flatten)]
+    pub seen: MetricsSeen,
 }
 
 /// One leg's numbers.

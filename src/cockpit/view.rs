@@ -222,7 +222,7 @@ impl World {
             mood,
             why,
             drift_since: drift,
-            pods: (ready, w.replicas),
+            pods: (ready, if w.beside.is_some() { w.revisions.iter().map(|r| r.pods.want).sum() } else { w.replicas }),
             rollout: leg.map(|(r, _)| r.status.id.clone()),
         }
     }

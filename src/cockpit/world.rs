@@ -7,7 +7,7 @@ use super::snapshot::{Note, Sign};
 use super::track::Track;
 use crate::fleet::{Protection, Role, Way};
 use crate::journal::{Seen, SeenHealthy, Store};
-use crate::platform::{Order, Platform, Question};
+use crate::platform::{Judged, Order, Platform, Question};
 use crate::rollout::{Event, Input, Phase, RECENT, Rollout, Verb, Want, Wish, WishKey, watch};
 use crate::strategy::Plan;
 use crate::units::{Kind, LegId, Percent, Person, Place, Region, RolloutId, Service, Span, Term, Time, Trouble, Version, WorkloadId};
@@ -491,10 +491,14 @@ impl World {
         }
     }
 
-    /// Whether the traffic that a way back asks for is what is seen.
+    /// Whether the traffic that a way back asks for is what is seen, with its fence.
     fn met(&self, flown: &Flown, wish: &Wish) -> bool {
         let Some(leg) = flown.engine.plan().leg(&wish.key.leg) else { return true };
         let Some(row) = self.rows.get(&leg.workload) else { return true };
+        let moves = matches!(wish.want, Want::Weight { .. } | Want::Roll { .. });
+        if moves && row.workload.flight.as_ref().is_none_or(|f| f.term < wish.term || f.way != Way::Back) {
+            return false;
+        }
         match wish.want {
             Want::Weight { new } => self.new_revision(&flown.engine, leg).is_none_or(|r| row.workload.want(&r) == Some(new)),
             Want::Roll { forward, .. } => !forward && row.workload.template == leg.old,
@@ -518,7 +522,11 @@ impl World {
                     }
                     other => other,
                 };
-                open.push(Question { rollout: id.clone(), workload: plan.workload.clone(), ask });
+                let judged = (flown.engine.phase() == Phase::Flying).then(|| {
+                    let (rules, new) = (&flown.engine.plan().rules, self.new_revision(&flown.engine, plan));
+                    Arc::new(Judged { every: rules.check_interval, old: plan.old.clone(), new, metrics: rules.metrics.clone() })
+                });
+                open.push(Question { rollout: id.clone(), workload: plan.workload.clone(), ask, judged });
             }
         }
         if open != self.questions {

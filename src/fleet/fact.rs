@@ -60,6 +60,13 @@ pub enum Fact {
     WorkloadGone(WorkloadId),
     /// An interval was counted.
     Sampled(Sample),
+    /// A Prometheus was asked for an interval of a workload; what it counted comes as a sample.
+    MetricsSeen {
+        /// Of which workload.
+        workload: WorkloadId,
+        /// What it said.
+        metrics: Box<super::MetricsSeen>,
+    },
     /// Every pod of a revision was asked whether it is well.
     HealthSeen {
         /// Of which workload.

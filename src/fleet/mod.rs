@@ -5,11 +5,13 @@
 
 mod counts;
 mod fact;
+mod metrics;
 mod observed;
 mod workload;
 
 pub use counts::{Counts, Histogram, Sample, Series};
 pub use fact::{Fact, Rights, WriteRight};
+pub use metrics::{AskedQuery, Metered, MetricsSeen};
 pub use observed::{BesideSeen, LegSeen, Observed, Reach, SideSeen};
 pub use workload::{
     Aspect, Automation, Beside, Divider, Division, Flight, Pods, Protection, RevisionSeen, Role, Side, Stuck, Way, Workload,

@@ -10,9 +10,11 @@ pub use simulator::Simulator;
 
 use crate::fleet::{Division, Fact};
 use crate::rollout::{Ask, Wish};
-use crate::units::{Revision, RolloutId, Time, Version, WorkloadId};
+use crate::strategy::Queries;
+use crate::units::{Revision, RolloutId, Span, Time, Version, WorkloadId};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// A wish with everything that carrying it out needs, bound when it was made: the cluster is never read from a selection.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +48,22 @@ pub struct Question {
     pub workload: WorkloadId,
     /// The question.
     pub ask: Ask,
+    /// How requests are counted while it is open, where something else than the pods can be asked. `None`: by the pods' own pages,
+    /// which are quick; a rollback is proven by those.
+    pub judged: Option<Arc<Judged>>,
+}
+
+/// What a verdict needs counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// How often it is looked at: intervals are that long, or a multiple of it.
+    pub every: Span,
+    /// The stable revision.
+    pub old: Revision,
+    /// The new revision, once known.
+    pub new: Option<Revision>,
+    /// The document's own queries.
+    pub metrics: Option<Queries>,
 }
 
 /// The platform's face, poll-style: nothing here waits.

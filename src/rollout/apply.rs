@@ -21,106 +21,14 @@ impl Rollout {
                 (state.phase, state.forward, state.by) = (Phase::Flying, *term, by.clone());
                 self.board(*step, at);
             }
-            What::Taken => {
-                if state.phase == Phase::Superseded {
-                    state.phase = state.before;
+            What::Taken if state.phase == Phase::Superseded => state.phase = state.before,
+            // The last two are of a fleet's log.
+            What::Taken | What::Followed | What::LineStopped { .. } | What::LineResumed => {}
+            What::Superseded { by_term } => {
+                if state.phase != Phase::Superseded {
+                    (state.before, state.phase) = (state.phase, Phase::Superseded);
                 }
-            }
-            What::StepStarted { step } => state.begin_step(*step, at),
-            What::RevisionFound { leg, revision } => state.on(leg, |l| l.revision = Some(revision.clone())),
-            What::ReplicasSet { leg, side, pods } => {
-                state.progress = at;
-                state.on(leg, |l| {
-                    l.pods_at = Some(at);
-                    match side {
-                        Side::Old => l.old_pods = Some(*pods),
-                        Side::New => l.new_pods = Some(*pods),
-                    }
-                });
-            }
-            What::HomeSet { leg, side } => {
-                state.progress = at;
-                state.on(leg, |l| l.home = Some(*side));
-            }
-            What::WeightSet { leg, weight } => {
-                state.progress = at;
-                state.on(leg, |l| {
-                    (l.weight, l.weight_at, l.restore) = (*weight, Some(at), None);
-                    (l.asked_at, l.landed, l.moved) = (Some(at), false, false);
-                    (l.bad, l.bad_since) = (0, None);
-                });
-            }
-            What::LegArrived { leg } => {
-                state.progress = at;
-                state.on(leg, |l| {
-                    (l.arrived, l.came) = (true, l.came.max(l.new_pods.unwrap_or_default()));
-                    l.failures.clear();
-                });
-            }
-            What::StepApplied { .. } => state.applied = Some(at),
-            What::StepPassed { step } => {
-                if let Some(times) = state.times.get_mut(*step) {
-                    times.1 = Some(at);
-                }
-                (state.step, state.started, state.applied) = (step + 1, false, None);
-                state.no_gates();
-            }
-            What::GateClosed { gate, .. } => state.gate = Some(*gate),
-            What::HealthPassed { leg, nth } => state.on(leg, |l| (l.healthy, l.ill) = (*nth, None)),
-            What::HealthFailed { leg, why } => state.on(leg, |l| (l.healthy, l.ill) = (0, Some((at, why.clone())))),
-            What::CheckPassed { leg, upto } => {
-                state.no_longer_both_sick(leg, at);
-                state.on(leg, |l| {
-                    (l.checked, l.good) = (Some(*upto), Some(*upto));
-                    (l.bad, l.bad_since) = (0, None);
-                });
-            }
-            What::CheckFailed { leg, nth, upto, why } => {
-                state.no_longer_both_sick(leg, at);
-                state.on(leg, |l| {
-                    (l.bad, l.checked) = (*nth, Some(*upto));
-                    l.bad_since.get_or_insert(at);
-                    l.bad_why.clone_from(why);
-                });
-            }
-            What::BothSick { leg } => state.on(leg, |l| {
-                (l.both_sick, l.bad, l.good) = (true, 0, None);
-                l.bad_since.get_or_insert(at);
-            }),
-            What::HoldEnded { .. } => state.hold_ended = true,
-            What::HoldsDropped => state.holds_dropped = true,
-            What::Skipped { gate, .. } => {
-                match &mut state.back {
-                    Some(back) => back.closing = true,
-                    None => state.hold_ended = true,
-                }
-                state.passed_gates.extend(gate);
-                state.gate = None;
-            }
-            What::Paused => state.paused = Some((at, by.clone())),
-            What::Resumed => state.resume(at),
-            What::WishFailed { leg, aspect, nth, retry_at, cause } => {
-                let failure = Failure { nth: *nth, next: retry_at.map_or(Next::Never, Next::At), cause: cause.clone() };
-                state.on(leg, |l| {
-                    l.failures.insert(*aspect, failure);
-                });
-            }
-            What::WishRenewed { leg, aspect } => state.on(leg, |l| {
-                l.ask_again(*aspect);
-                if aspect.carries_traffic() {
-                    (l.asked_at, l.landed, l.moved) = (Some(at), false, false);
-                }
-            }),
-            What::Retried => {
-                state.progress = at;
-                state.asks_traffic(at);
-                for leg in state.legs.values_mut() {
-                    (leg.ill, leg.pods_at) = (None, leg.pods_at.map(|_| at));
-                    leg.came = 0;
-                    for aspect in [Aspect::Traffic, Aspect::Template, Aspect::OldReplicas, Aspect::NewReplicas] {
-                        leg.ask_again(aspect);
-                    }
-                }
+                state.term = (*by_term).max(state.term);
             }
             What::Aborted { .. } => {
                 (state.phase, state.paused) = (Phase::Aborted, None);
@@ -130,55 +38,39 @@ impl Rollout {
                 state.forward = *term;
                 state.restart(at);
             }
-            What::RollbackBegan { why } => state.begin_back(event, why),
-            What::OverCapacity => {
-                if let Some(back) = &mut state.back {
-                    back.over_capacity = true;
-                }
-            }
-            What::LegProven { leg, counted, errors } => state.on(leg, |l| {
-                l.proven = Some(Proven { at, counted: *counted, errors: *errors });
-                l.failures.clear();
-            }),
-            What::Proven { took } => {
-                (state.phase, state.paused) = (Phase::Back, None);
-                if let Some(back) = &mut state.back {
-                    back.proven = Some((at, *took));
-                }
-            }
-            What::NotProven { missing } => {
-                if let Some(back) = &mut state.back {
-                    back.not_proven = Some(missing.clone());
-                }
-            }
             What::Undone => self.undo(event),
             What::Promoted => (state.phase, state.ended, state.step) = (Phase::Promoted, Some(at), self.plan.steps.len()),
             What::RolledBack => (state.phase, state.ended) = (Phase::RolledBack, Some(at)),
-            What::Superseded { by_term } => {
-                if state.phase != Phase::Superseded {
-                    (state.before, state.phase) = (state.phase, Phase::Superseded);
-                }
-                state.term = (*by_term).max(state.term);
-            }
-            // The last two are of a fleet's log.
-            What::Followed | What::LineStopped { .. } | What::LineResumed => {}
-            What::LegSilent { leg } => state.on(leg, |l| (l.silent, l.ill) = (true, None)),
-            What::LegHeard { leg } => {
-                state.progress = at;
-                state.on(leg, |l| (l.silent, l.pods_at) = (false, l.pods_at.map(|_| at)));
-            }
-            What::Landed { leg } => {
-                // The deadline stood still in somebody's hands.
-                if state.legs.get(leg).is_some_and(|l| l.moved) {
-                    state.progress = at;
-                }
-                state.on(leg, |l| (l.landed, l.moved) = (true, false));
-            }
-            What::LegMoved { leg, .. } => state.on(leg, |l| l.moved = true),
-            What::PodsCame { leg, ready } => {
-                state.progress = at;
-                state.on(leg, |l| l.came = *ready);
-            }
+            What::RollbackBegan { why } => state.begin_back(event, why),
+            What::OverCapacity | What::Proven { .. } | What::NotProven { .. } => state.in_back(event),
+            What::StepStarted { .. }
+            | What::StepApplied { .. }
+            | What::StepPassed { .. }
+            | What::GateClosed { .. }
+            | What::HoldEnded { .. }
+            | What::HoldsDropped
+            | What::Skipped { .. }
+            | What::Paused
+            | What::Resumed
+            | What::Retried => state.in_step(event),
+            What::RevisionFound { leg, .. }
+            | What::ReplicasSet { leg, .. }
+            | What::HomeSet { leg, .. }
+            | What::WeightSet { leg, .. }
+            | What::LegArrived { leg }
+            | What::HealthPassed { leg, .. }
+            | What::HealthFailed { leg, .. }
+            | What::CheckPassed { leg, .. }
+            | What::CheckFailed { leg, .. }
+            | What::BothSick { leg }
+            | What::WishFailed { leg, .. }
+            | What::WishRenewed { leg, .. }
+            | What::LegProven { leg, .. }
+            | What::LegSilent { leg }
+            | What::LegHeard { leg }
+            | What::Landed { leg }
+            | What::LegMoved { leg, .. }
+            | What::PodsCame { leg, .. } => state.in_leg(leg, event),
         }
     }
 
@@ -214,9 +106,75 @@ impl Rollout {
 }
 
 impl State {
-    fn on(&mut self, leg: &LegId, change: impl FnOnce(&mut LegState)) {
-        if let Some(leg) = self.legs.get_mut(leg) {
-            change(leg);
+    /// An event of one leg.
+    fn in_leg(&mut self, leg: &LegId, event: &Event) {
+        let Some(leg) = self.legs.get_mut(leg) else { return };
+        if leg.progresses(&event.what) {
+            self.progress = event.at;
+        }
+        match &event.what {
+            What::HealthPassed { .. }
+            | What::HealthFailed { .. }
+            | What::CheckPassed { .. }
+            | What::CheckFailed { .. }
+            | What::BothSick { .. } => leg.is_judged(event),
+            _ => leg.takes(event),
+        }
+    }
+
+    /// An event of the step being done.
+    fn in_step(&mut self, event: &Event) {
+        let at = event.at;
+        match &event.what {
+            What::StepStarted { step } => self.begin_step(*step, at),
+            What::StepApplied { .. } => self.applied = Some(at),
+            What::StepPassed { step } => {
+                if let Some(times) = self.times.get_mut(*step) {
+                    times.1 = Some(at);
+                }
+                (self.step, self.started, self.applied) = (step + 1, false, None);
+                self.no_gates();
+            }
+            What::GateClosed { gate, .. } => self.gate = Some(*gate),
+            What::HoldEnded { .. } => self.hold_ended = true,
+            What::HoldsDropped => self.holds_dropped = true,
+            What::Skipped { gate, .. } => {
+                match &mut self.back {
+                    Some(back) => back.closing = true,
+                    None => self.hold_ended = true,
+                }
+                self.passed_gates.extend(gate);
+                self.gate = None;
+            }
+            What::Paused => self.paused = Some((at, event.by.clone())),
+            What::Resumed => self.resume(at),
+            What::Retried => self.retry(at),
+            _ => {}
+        }
+    }
+
+    /// An event of a rollback on its way.
+    fn in_back(&mut self, event: &Event) {
+        let Some(back) = &mut self.back else { return };
+        match &event.what {
+            What::OverCapacity => back.over_capacity = true,
+            What::NotProven { missing } => back.not_proven = Some(missing.clone()),
+            What::Proven { took } => {
+                back.proven = Some((event.at, *took));
+                (self.phase, self.paused) = (Phase::Back, None);
+            }
+            _ => {}
+        }
+    }
+
+    fn retry(&mut self, at: Time) {
+        self.progress = at;
+        self.asks_traffic(at);
+        for leg in self.legs.values_mut() {
+            (leg.ill, leg.pods_at, leg.came) = (None, leg.pods_at.map(|_| at), 0);
+            for aspect in [Aspect::Traffic, Aspect::Template, Aspect::OldReplicas, Aspect::NewReplicas] {
+                leg.ask_again(aspect);
+            }
         }
     }
 
@@ -236,14 +194,6 @@ impl State {
         // A gate that was passed before the step began stays passed in it.
         self.gate = None;
         self.legs.values_mut().for_each(|l| l.arrived = false);
-    }
-
-    /// The deadline stood still while both sides were sick.
-    fn no_longer_both_sick(&mut self, leg: &LegId, at: Time) {
-        if self.legs.get(leg).is_some_and(|l| l.both_sick) {
-            self.progress = at;
-        }
-        self.on(leg, |l| l.both_sick = false);
     }
 
     fn no_gates(&mut self) {
@@ -306,6 +256,81 @@ impl State {
 }
 
 impl LegState {
+    /// Whether an event of this leg is progress of its step. A deadline that stood still begins again with what ends that: a
+    /// region that answers, a hand that lets go, sides that are not both sick any more.
+    fn progresses(&self, what: &What) -> bool {
+        match what {
+            What::ReplicasSet { .. } | What::HomeSet { .. } | What::WeightSet { .. } => true,
+            What::LegArrived { .. } | What::LegHeard { .. } | What::PodsCame { .. } => true,
+            What::Landed { .. } => self.moved,
+            What::CheckPassed { .. } | What::CheckFailed { .. } => self.both_sick,
+            _ => false,
+        }
+    }
+
+    /// Health and checks.
+    fn is_judged(&mut self, event: &Event) {
+        let at = event.at;
+        match &event.what {
+            What::HealthPassed { nth, .. } => (self.healthy, self.ill) = (*nth, None),
+            What::HealthFailed { why, .. } => (self.healthy, self.ill) = (0, Some((at, why.clone()))),
+            What::CheckPassed { upto, .. } => {
+                (self.checked, self.good) = (Some(*upto), Some(*upto));
+                (self.bad, self.bad_since, self.both_sick) = (0, None, false);
+            }
+            What::CheckFailed { nth, upto, why, .. } => {
+                (self.bad, self.checked, self.both_sick) = (*nth, Some(*upto), false);
+                self.bad_since.get_or_insert(at);
+                self.bad_why.clone_from(why);
+            }
+            What::BothSick { .. } => {
+                (self.both_sick, self.bad, self.good) = (true, 0, None);
+                self.bad_since.get_or_insert(at);
+            }
+            _ => {}
+        }
+    }
+
+    /// What is asked for, and what came of it.
+    fn takes(&mut self, event: &Event) {
+        let at = event.at;
+        match &event.what {
+            What::RevisionFound { revision, .. } => self.revision = Some(revision.clone()),
+            What::ReplicasSet { side: Side::Old, pods, .. } => (self.old_pods, self.pods_at) = (Some(*pods), Some(at)),
+            What::ReplicasSet { side: Side::New, pods, .. } => (self.new_pods, self.pods_at) = (Some(*pods), Some(at)),
+            What::HomeSet { side, .. } => self.home = Some(*side),
+            What::WeightSet { weight, .. } => {
+                (self.weight, self.weight_at, self.restore) = (*weight, Some(at), None);
+                (self.asked_at, self.landed, self.moved) = (Some(at), false, false);
+                (self.bad, self.bad_since) = (0, None);
+            }
+            What::LegArrived { .. } => {
+                (self.arrived, self.came) = (true, self.came.max(self.new_pods.unwrap_or_default()));
+                self.failures.clear();
+            }
+            What::WishFailed { aspect, nth, retry_at, cause, .. } => {
+                let failure = Failure { nth: *nth, next: retry_at.map_or(Next::Never, Next::At), cause: cause.clone() };
+                self.failures.insert(*aspect, failure);
+            }
+            What::WishRenewed { aspect, .. } => {
+                self.ask_again(*aspect);
+                if aspect.carries_traffic() {
+                    (self.asked_at, self.landed, self.moved) = (Some(at), false, false);
+                }
+            }
+            What::LegProven { counted, errors, .. } => {
+                self.proven = Some(Proven { at, counted: *counted, errors: *errors });
+                self.failures.clear();
+            }
+            What::LegSilent { .. } => (self.silent, self.ill) = (true, None),
+            What::LegHeard { .. } => (self.silent, self.pods_at) = (false, self.pods_at.map(|_| at)),
+            What::Landed { .. } => (self.landed, self.moved) = (true, false),
+            What::LegMoved { .. } => (self.moved, self.ill) = (true, None),
+            What::PodsCame { ready, .. } => self.came = *ready,
+            _ => {}
+        }
+    }
+
     fn ask_again(&mut self, aspect: Aspect) {
         *self.again.entry(aspect).or_default() += 1;
         if let Some(failure) = self.failures.get_mut(&aspect) {

@@ -4,7 +4,7 @@ use super::capacity::{enough, need};
 use super::decide::Deciding;
 use super::event::What;
 use super::state::{LegState, Phase, Rollout, can_return};
-use crate::fleet::{Counts, LegSeen, Observed, Reach, Side, SideSeen};
+use crate::fleet::{Counts, LegSeen, Observed, Reach, Side, SideSeen, Way};
 use crate::strategy::{PlanLeg, Route};
 use crate::units::{LegId, Percent, Span, Time, count};
 
@@ -98,6 +98,11 @@ impl Deciding {
                 }
                 continue;
             }
+            // Nor does the new side go while the old one cannot carry everything.
+            if state.touched() && self.it.plan.leg(&leg).is_some_and(|plan| proof_of_pods(plan, &seen).is_err()) {
+                gone = false;
+                continue;
+            }
             gone &= !beside || seen.beside.is_none();
             // A second workload that somebody else made was never asked for here.
             let foreign = beside && state.new_pods.is_none() && seen.beside.is_some();
@@ -146,7 +151,12 @@ impl Rollout {
         let fresh = |side: &SideSeen| side.last.as_ref().filter(|(end, span, _)| *end - *span >= at).map(|l| l.2.clone());
         let (old, new) = (fresh(&seen.old), fresh(&seen.new));
         LegProof {
-            traffic: self.proof_of_traffic(plan, state, seen, old.as_ref(), new.as_ref()),
+            // What is seen may be older than a forward write that landed without an answer, or is still on its way. Where the fence
+            // of this way back stands, what stands beside it is not, and no such write can come any more.
+            traffic: match self.proof_of_traffic(plan, state, seen, old.as_ref(), new.as_ref()) {
+                Ok(_) if !self.fenced_back(seen) => Err(format!("the way back in {} is not seen to be written", plan.id)),
+                proof => proof,
+            },
             pods: proof_of_pods(plan, seen),
             errors: self.proof_of_errors(plan, seen, old, new),
         }
@@ -194,6 +204,11 @@ impl Rollout {
             None if seen.old.last.is_some() && old.is_none() => Err(format!("{leg} has not been counted since")),
             None => Ok(false),
         }
+    }
+
+    /// Whether the fence of this way back stands on a leg's traffic.
+    fn fenced_back(&self, seen: &LegSeen) -> bool {
+        seen.flight.as_ref().is_some_and(|f| f.rollout == self.id && f.term >= self.state.term && f.way == Way::Back)
     }
 
     /// All traffic's rate is under the limit, or not above the old side's before the rollout.
@@ -248,7 +263,7 @@ impl Rollout {
     }
 }
 
-fn proof_of_pods(plan: &PlanLeg, seen: &LegSeen) -> Result<(), String> {
+pub(super) fn proof_of_pods(plan: &PlanLeg, seen: &LegSeen) -> Result<(), String> {
     let (all, ready) = (enough(plan, seen), seen.old.pods.as_ref().map_or(0, |p| p.ready));
     if ready >= all { Ok(()) } else { Err(format!("{} has {ready} of {}", plan.id, count(all, "pod"))) }
 }

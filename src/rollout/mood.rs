@@ -1,6 +1,7 @@
 //! How a rollout and its legs go, in one word, with the cause and the key that helps. Read only.
 
-use super::back::DRAIN;
+use super::back::{DRAIN, proof_of_pods};
+use super::capacity::enough;
 use super::compile::whole_seconds;
 use super::forward::{Settled, Waiting};
 use super::others::WRITES;
@@ -170,6 +171,9 @@ impl Rollout {
         if let Some(cause) = again {
             return Mood::Held { cause, key: Some('r') };
         }
+        if let Some(mood) = self.old_pods_missing(seen) {
+            return mood;
+        }
         let closing = self.close_at().is_some_and(|at| at <= now);
         let left = self.plan.legs.iter().filter(|l| closing && l.beside.is_some()).find_map(|l| {
             let (state, seen) = (self.state.legs.get(&l.id)?, seen.legs.get(&l.id)?);
@@ -182,6 +186,21 @@ impl Rollout {
             }
         });
         left.map_or(Mood::Back, |cause| Mood::Waits { cause })
+    }
+
+    /// After a rollback: the old side has all the traffic, and not the pods for it.
+    fn old_pods_missing(&self, seen: &Observed) -> Option<Mood> {
+        let touched = |l: &&PlanLeg| l.route == Route::Weights && can_return(l) && self.state.legs.get(&l.id).is_some_and(|s| s.touched());
+        self.plan.legs.iter().filter(touched).find_map(|l| {
+            let seen = seen.legs.get(&l.id).filter(|s| s.reach.answers())?;
+            let missing = proof_of_pods(l, seen).err()?;
+            let want = seen.old.pods.as_ref().map_or(0, |p| p.want);
+            Some(if want < enough(l, seen) {
+                Mood::Held { cause: format!("old pods in {} were scaled to {want} by somebody", l.id), key: Some('r') }
+            } else {
+                Mood::Waits { cause: missing }
+            })
+        })
     }
 
     /// A leg that was back and whose new side has traffic again.

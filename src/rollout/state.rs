@@ -303,6 +303,11 @@ impl Rollout {
         Some((leg.weight, leg.weight_at?))
     }
 
+    /// When a leg was proven to be back.
+    pub fn proven_at(&self, leg: &LegId) -> Option<Time> {
+        Some(self.state.legs.get(leg)?.proven.as_ref()?.at)
+    }
+
     /// How a leg's traffic is divided.
     pub(super) fn route(&self, leg: &LegId) -> Route {
         self.plan.leg(leg).map_or(Route::Weights, |l| l.route)

@@ -191,7 +191,9 @@ fn does(plan: &Plan, at: usize, step: &Step) -> String {
         }
         StepKind::Switch => format!("all traffic to {new}"),
         StepKind::Hold => match (next_kind(plan, at), step.weight_before(plan, at)) {
-            (Some(StepKind::Retire), Percent::ALL) if adopted(plan, at) => format!("{old} comes back beside for {}", clock(step.expected)),
+            (Some(StepKind::Retire), Percent::ALL) if adopted(plan, at) => {
+                format!("{old} can come back beside for {}", clock(step.expected))
+            }
             (None | Some(StepKind::Adopt | StepKind::Retire), Percent::ALL) if by_pods == 0 => {
                 format!("{old} stays up for {}", clock(step.expected))
             }

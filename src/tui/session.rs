@@ -154,6 +154,7 @@ impl Session {
                 "write a tag such as v42, or @sha256: and the digest",
             )]);
         }
+        self.world.everywhere(&document).map_err(|t| vec![t])?;
         let legs = self.world.legs(&form.service, &to, document.container.as_deref()).map_err(|t| vec![t])?;
         let plan: Plan = compile(&document, &legs, &form.service, &Version::new(&to))?;
         Ok(Compiled { document, plan: Arc::new(plan) })

@@ -11,7 +11,7 @@ use flightdeck::fleet::{
     Aspect, Automation, BesideSeen, Counts, Division, Flight, LegSeen, Observed, Pods, Reach, RevisionSeen, Side, SideSeen, Stuck, Way,
     Workload,
 };
-use flightdeck::rollout::{Ask, Event, Input, Rollout, Verb, Want, Wish, watch};
+use flightdeck::rollout::{Ask, Event, Input, Phase, Rollout, Verb, Want, Wish, watch};
 use flightdeck::strategy::Route;
 use flightdeck::units::{LegId, Percent, Person, Revision, RolloutId, Service, Span, Term, Time, Version};
 use std::collections::BTreeMap;
@@ -242,8 +242,13 @@ impl Table {
 
     fn see(&mut self, leg: &LegId, change: &str) {
         let now = self.now;
-        let seen = self.leg(leg);
         let (key, value) = change.split_once('=').expect("key=value");
+        // What a way back leads to is seen with its fence.
+        if matches!(key, "want" | "complete") && self.engine().phase() == Phase::RollingBack {
+            let term = self.engine().term().0.to_string();
+            self.leg(leg).flight = Some(self.flight("ours", &term, "back"));
+        }
+        let seen = self.leg(leg);
         let share = |v: &str| Percent::from_share(v.parse::<f64>().unwrap() / 100.0);
         match key {
             "new" => seen.new.pods = pods_of(value),

@@ -9,6 +9,7 @@
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
@@ -33,6 +34,7 @@ pub struct Asked {
     pub path: String,
     pub body: Value,
     pub token: String,
+    pub at: Instant,
 }
 
 #[derive(Clone, Debug)]
@@ -217,7 +219,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Asked> {
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
-    Some(Asked { method, path, body: serde_json::from_slice(&body).unwrap_or(Value::Null), token })
+    Some(Asked { method, path, body: serde_json::from_slice(&body).unwrap_or(Value::Null), token, at: Instant::now() })
 }
 
 async fn respond(stream: &mut BufReader<TcpStream>, code: u16, body: &str) {

@@ -96,6 +96,8 @@ fn born(pid: u32) -> Option<u64> {
     // The second field is the program's name in brackets and may hold anything.
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
-    let is_dead = matches!(state, "Z" | "X");
+    // Its first thread is dead as soon as it ended; the others may still hold its ports.
+    let alone = || fs::read_dir(format!("/proc/{pid}/task")).map_or(true, |threads| threads.count() <= 1);
+    let is_dead = state == "X" || (state == "Z" && alone());
     fields.nth(18)?.parse().ok().filter(|_| !is_dead)
 }

@@ -287,7 +287,7 @@ async fn patch(client: &kube::Client, id: &WorkloadId, patch: &Value) -> kube::R
 }
 
 /// Looks at a workload directly, without the watch.
-async fn look(line: &Line, id: &WorkloadId) -> Result<Sight, Trouble> {
+pub(super) async fn look(line: &Line, id: &WorkloadId) -> Result<Sight, Trouble> {
     let apps = format!("/apis/apps/v1/namespaces/{}", id.namespace);
     let place = || Place::named(id.to_string());
     let odd = |why: String| Trouble::new(Kind::Refused, place(), format!("it cannot be read: {why}"), "look at it with kubectl");

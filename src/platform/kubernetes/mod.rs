@@ -18,6 +18,7 @@ mod kubeconfig;
 mod metrics;
 mod objects;
 mod probe;
+mod prometheus;
 mod proxy;
 mod rights;
 mod route;
@@ -32,13 +33,16 @@ mod watch;
 
 pub use kubeconfig::Contexts;
 pub use probe::{ContextReport, NeedReport, probe};
+pub use prometheus::{MetricsReport, metrics_report};
 
 use super::{Order, Platform, Question};
 use crate::fleet::Fact;
+use crate::settings::Prometheus;
 use crate::units::{Kind, Namespace, Place, Region, Time, Trouble};
 use asked::Asker;
 use connection::{Context, Line};
 use hands::{Hands, Inbox};
+use prometheus::{Door, Meter};
 use sights::Sights;
 use std::collections::HashMap;
 use std::future::Future;
@@ -59,6 +63,8 @@ pub struct RegionSpec {
     pub context: String,
     /// Its namespaces; none are all.
     pub namespaces: Vec<Namespace>,
+    /// What counts requests for verdicts there; without it pods are asked.
+    pub prometheus: Option<Prometheus>,
 }
 
 /// The clusters of one fleet. It works until it is dropped.
@@ -88,6 +94,7 @@ impl KubernetesPlatform {
             askers.push(Asker {
                 region: spec.name.clone(),
                 line: line.clone(),
+                meter: spec.prometheus.clone().map(|settings| Meter::new(Door::new(settings, line.clone()))),
                 facts: tell.clone(),
                 sights: sights.clone(),
                 open: open.subscribe(),
