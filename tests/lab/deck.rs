@@ -32,7 +32,9 @@ impl Deck {
         let contexts = Contexts::read(Some(kubeconfig)).unwrap();
         let context = contexts.current().unwrap();
         let namespaces = vec![Namespace::new(namespace)];
-        let platform = KubernetesPlatform::start(contexts, &[RegionSpec { name: Region::new("east"), context, namespaces }]).unwrap();
+        let platform =
+            KubernetesPlatform::start(contexts, &[RegionSpec { name: Region::new("east"), context, namespaces, prometheus: None }])
+                .unwrap();
         let regions = vec![flightdeck::cockpit::RegionSpec { name: Region::new("east"), role: None }];
         let (protection, grace) = (Protection::Open, Span::ZERO);
         let spec = FleetSpec { name: "lab".into(), practice: false, protection, readonly: false, grace, regions };
