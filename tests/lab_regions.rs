@@ -53,6 +53,7 @@ impl Deck {
                 name: Region::new(*name),
                 context: (*context).to_owned(),
                 namespaces: vec![Namespace::new(namespace)],
+                prometheus: None,
             })
             .collect();
         let platform = KubernetesPlatform::start(Contexts::read(Some(kubeconfig)).unwrap(), &specs).unwrap();
