@@ -295,7 +295,8 @@ fn with_nobody_driving_the_owner_loses_no_more_than_without_us_and_another_fligh
                     let one = std::panic::AssertUnwindSafe(|| {
                         in_lab_with(&[GATEWAY], &namespace, async |bed| {
                             let tally = fly(&bed, case).await;
-                            say(format!("{case}: {} writes, {} wrong {:?}", tally.writes.len(), tally.wrong.len(), tally.writes.last()));
+                            say(format!("{case}: stopped after {} writes, the last {:?}", tally.writes.len(), tally.writes.last()));
+                            tally.wrong.iter().for_each(|wrong| say(format!("{case}: WRONG {wrong}")));
                             tallies.lock().unwrap().push(tally);
                         });
                     });

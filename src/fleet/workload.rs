@@ -189,6 +189,9 @@ pub struct Beside {
     pub home: Option<Revision>,
     /// The share of traffic that is asked for it; unknown where it cannot be read.
     pub share: Option<Percent>,
+    /// The revision that the first workload ran when this one was made, where that is known.
+    #[serde(default)]
+    pub old: Option<Revision>,
 }
 
 /// A workload in one region. The newest row replaces the one before.

@@ -76,11 +76,15 @@ fn newest(row: &Workload) -> Option<&RevisionSeen> {
     besides(row).map(|(_, new)| new).or_else(|| row.revision(&row.template))
 }
 
-/// The two versions of a workload with a second one beside it, the older one first; none while both run the same.
+/// The two versions of a workload with a second one beside it, the one to go back to first; none while both run the same.
+///
+/// The second one was made for the new version: what its owner puts into the first meanwhile, however late, is not that.
 fn besides(row: &Workload) -> Option<(&RevisionSeen, &RevisionSeen)> {
-    let (home, next) = (row.revision(&row.template)?, row.revision(row.beside.as_ref()?.revision.as_ref()?)?);
+    let second = row.beside.as_ref()?;
+    let (home, next) = (row.revision(&row.template)?, row.revision(second.revision.as_ref()?)?);
     match home.created.cmp(&next.created) {
         _ if home.revision == next.revision => None,
+        _ if second.old.is_some() => Some(if second.old.as_ref() == Some(&next.revision) { (next, home) } else { (home, next) }),
         std::cmp::Ordering::Greater => Some((next, home)),
         _ => Some((home, next)),
     }
@@ -212,12 +216,27 @@ mod tests {
     fn a_canary_of_somebody_else_is_watched_with_its_two_versions() {
         let mut w = row(Some(Way::Forward));
         let revision = Some(Revision::new("v42"));
-        w.beside = Some(Beside { name: "order-next".into(), revision, home: Some(w.template.clone()), share: Some(Percent::whole(20)) });
+        w.beside = Some(Beside {
+            name: "order-next".into(),
+            revision,
+            home: Some(w.template.clone()),
+            share: Some(Percent::whole(20)),
+            old: None,
+        });
         w.split = vec![(Revision::new("v41"), Percent::whole(80)), (Revision::new("v42"), Percent::whole(20))];
         let watched = watch(&[&w], Time(90_000)).unwrap();
         let leg = &watched.plan().legs[0];
         assert_eq!((watched.plan().to.as_str(), leg.old.as_str(), leg.new.as_ref().map(Revision::as_str)), ("v42", "v41", Some("v42")));
         assert_eq!((leg.route, leg.beside, watched.is_through()), (Route::Weights, Some(Division::Weights), false));
+        // The first one was made anew, or has a version of its owner's own: later than the second one, and not what to get off.
+        let mut own = w.clone();
+        own.revisions[1].created = Time(50_000);
+        own.beside.as_mut().unwrap().old = Some(Revision::new("v40"));
+        let plan = watch(&[&own], Time(90_000)).unwrap().plan().clone();
+        assert_eq!((plan.to.as_str(), plan.legs[0].old.as_str()), ("v42", "v41"));
+        // The second one has the old version again: the first has the new one.
+        own.beside.as_mut().unwrap().old = Some(Revision::new("v42"));
+        assert_eq!(watch(&[&own], Time(90_000)).unwrap().plan().to.as_str(), "v41");
         // On its way back it is, until the traffic is.
         w.flight = row(Some(Way::Back)).flight;
         assert!(watch(&[&w], Time(90_000)).is_some());

@@ -179,6 +179,7 @@ pub(super) fn workload(mut parts: Parts) -> (Workload, Option<Time>) {
         revision: alone(s.deployment, &s.sets, &groups),
         home: alone(d, &parts.sets, &groups),
         share: parts.scene.share(),
+        old: s.deployment.old.clone(),
     });
     let by = parts.second.as_ref().map_or(d, |s| s.deployment).changed_by.as_ref();
     let changed = changed(d, &parts.sets);
