@@ -167,7 +167,7 @@ async fn fly(bed: &Bed, case: Case) -> Tally {
     tokio::time::sleep(Duration::from_secs(1)).await;
 
     // The owner.
-    let finishes = !flight.back() && random.random::<bool>();
+    let mut finishes = !flight.back() && random.random::<bool>();
     let mut planned = ACTS.to_vec();
     planned.shuffle(&mut random);
     // What he set himself cannot be promoted: that is rolled back.
@@ -199,11 +199,18 @@ async fn fly(bed: &Bed, case: Case) -> Tally {
             }
         }
         let id = deck.id.clone().unwrap();
-        let ended = deck
-            .within(Duration::from_secs(90), async |world| {
-                world.rollout(&id).is_none_or(|r| matches!(r.phase(), Phase::RolledBack | Phase::Promoted)).then_some(())
-            })
-            .await;
+        let ends = async |world: &mut flightdeck::cockpit::World| {
+            world.rollout(&id).is_none_or(|r| matches!(r.phase(), Phase::RolledBack | Phase::Promoted)).then_some(())
+        };
+        let mut ended = deck.within(Duration::from_secs(90), ends).await;
+        // It holds where its owner has moved things under it, and says so; then it is for a person to go back.
+        if ended.is_none() && finishes && deck.story().contains("by somebody") {
+            finishes = false;
+            if let Err(trouble) = deck.press(Verb::Rollback) {
+                wrong.push(format!("R: {trouble}"));
+            }
+            ended = deck.within(Duration::from_secs(90), ends).await;
+        }
         if ended.is_none() {
             wrong.push(format!("it came to no end, hotfix {hotfix}, elsewhere {elsewhere}, {acts:?}:\n{}", deck.story()));
         } else if finishes && deck.phase() != Some(Phase::Promoted) {
