@@ -25,6 +25,8 @@ impl Rollout {
                 if state.phase == Phase::Superseded {
                     state.phase = state.before;
                 }
+                // What did not move while nobody drove is not late.
+                state.progress = at;
             }
             What::StepStarted { step } => state.begin_step(*step, at),
             What::RevisionFound { leg, revision } => state.on(leg, |l| l.revision = Some(revision.clone())),
