@@ -124,7 +124,7 @@ fn phase(id: &RolloutId, wanted: Phase) -> impl Fn(&mut World) -> Option<()> + '
 fn half(id: &RolloutId) -> impl Fn(&mut World) -> Option<()> + '_ {
     move |w| {
         let view = view(w, id)?;
-        (view.status.step >= 1 && view.status.legs[0].new_pods.as_ref()?.ready >= 1).then_some(())
+        (view.status.legs[0].new_pods.as_ref()?.ready >= 2).then_some(())
     }
 }
 

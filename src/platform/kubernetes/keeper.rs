@@ -8,6 +8,7 @@ use super::connection::{BackOff, Line, code, trouble};
 use super::lease::{Held, Holder};
 use super::passes::Passes;
 use super::record::{self, Scribe};
+use super::rights::{Need, may};
 use crate::fleet::Fact;
 use crate::platform::Record;
 use crate::units::{Kind, Trouble, WorkloadId};
@@ -74,6 +75,17 @@ pub(super) fn name(workload: &WorkloadId) -> String {
     format!("{PREFIX}{}", workload.name)
 }
 
+/// What may not be done with our objects of a kind in a workload's namespace, as a person would ask for it. What cannot be asked is
+/// told by the write that is refused.
+pub(super) async fn denied(line: &Line, workload: &WorkloadId, group: &'static str, resource: &'static str) -> Option<String> {
+    let namespace = workload.namespace.as_str();
+    let need = |verb| Need { verb, group, resource, subresource: "" };
+    let (get, create, patch) = (need("get"), need("create"), need("patch"));
+    let (a, b, c) = tokio::join!(may(line, get, namespace), may(line, create, namespace), may(line, patch, namespace));
+    let denied = [(get, a), (create, b), (patch, c)].into_iter().find(|(_, may)| matches!(may, Ok(false)))?;
+    Some(format!("you may not {}", denied.0.words(namespace)))
+}
+
 /// What both of them have.
 pub(super) fn metadata(workload: &WorkloadId, part: &str, notes: Option<BTreeMap<&str, String>>) -> Value {
     let mut notes = notes.unwrap_or_default();
@@ -97,7 +109,7 @@ enum Told {
     /// The first list of one watch is complete.
     Listed(usize),
     Began(usize),
-    Failed(usize, kube::runtime::watcher::Error),
+    Failed(kube::runtime::watcher::Error),
 }
 
 impl Keeper {
@@ -148,7 +160,7 @@ impl Keeper {
         let namespaces = self.namespaces(&client).await?;
         for namespace in &namespaces {
             let n = streams.len();
-            let (region, me) = (self.spec.name.clone(), self.me.clone());
+            let region = self.spec.name.clone();
             let id = move |namespace: Option<String>, name: &str, notes: &BTreeMap<String, String>| WorkloadId {
                 region: region.clone(),
                 namespace: crate::units::Namespace::new(namespace.unwrap_or_default()),
@@ -165,7 +177,6 @@ impl Keeper {
                 let held = there.then(|| Held::read(&lease));
                 Told::Lease(id(lease.namespace(), &lease.name_any(), lease.annotations()), held)
             };
-            let _ = &me;
             streams.push(told::<Lease>(&client, namespace, n + 1, lease));
         }
         let mut pending: HashSet<usize> = (0..streams.len()).collect();
@@ -192,7 +203,7 @@ impl Keeper {
                     let now = listing.remove(&n).unwrap_or_default();
                     let known = known.entry(n % 2).or_default();
                     let gone: Vec<WorkloadId> = known.iter().filter(|id| here(id) && !now.contains(*id)).cloned().collect();
-                    gone.iter().for_each(|id| drop(known.remove(id)));
+                    known.retain(|id| !gone.contains(id));
                     let gone = gone.into_iter().map(|workload| match n % 2 {
                         0 => Fact::RecordSeen { workload, record: None },
                         _ => Fact::LeaseSeen { workload, lease: None },
@@ -203,7 +214,7 @@ impl Keeper {
                     }
                     facts
                 }
-                Told::Failed(_, e) => {
+                Told::Failed(e) => {
                     use kube::runtime::watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
                     if let InitialListFailed(e) | WatchStartFailed(e) | WatchFailed(e) = &e
                         && matches!(code(e), Some(401 | 403))
@@ -267,7 +278,7 @@ where
         Ok(Event::InitApply(found) | Event::Apply(found)) => object(found, true),
         Ok(Event::Delete(found)) => object(found, false),
         Ok(Event::InitDone) => Told::Listed(n),
-        Err(e) => Told::Failed(n, e),
+        Err(e) => Told::Failed(e),
     };
     watcher(api, Config::default().labels(LABEL).timeout(WATCH)).default_backoff().map(told).boxed()
 }

@@ -105,7 +105,12 @@ impl Holder {
     /// One round. Returns when the next one is due.
     async fn hold(&self, record: &Record, seen: &mut Option<(Held, Instant)>) -> Duration {
         let every = self.me.lease / 3;
-        // Two rounds: what was read before may be old.
+        if seen.is_none()
+            && let Some(why) = super::keeper::denied(&self.line, &self.workload, "coordination.k8s.io", "leases").await
+        {
+            return self.failed(record, Words::Denied(why)).await;
+        }
+        // More than one round: what was read before may be old.
         for _ in 0..3 {
             if seen.is_none()
                 && let Err(words) = self.look(seen).await

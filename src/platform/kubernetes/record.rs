@@ -177,6 +177,9 @@ impl Scribe {
         }
         let name = name(&self.workload);
         if !*known {
+            if let Some(why) = super::keeper::denied(&self.line, &self.workload, "", "configmaps").await {
+                return Err(Words::Denied(why));
+            }
             let get = name.clone();
             let found = ask(&self.line, &self.workload, "get configmaps", async move |api| api.get_opt(&get).await).await?;
             *there = found.as_ref().map(Shelf::read);
