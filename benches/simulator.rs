@@ -19,6 +19,7 @@ fn order(region: &str, aspect: Aspect, want: Want) -> Order {
         container: "app".into(),
         image: "shop/order-service:v42".into(),
         version: "v42".into(),
+        beside: None,
     }
 }
 

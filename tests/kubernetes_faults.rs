@@ -6,7 +6,7 @@ mod api_server;
 mod shop;
 
 use api_server::{Answer, ApiServer};
-use flightdeck::fleet::{Aspect, Fact, Way, Workload};
+use flightdeck::fleet::{Aspect, Division, Fact, Way, Workload};
 use flightdeck::platform::kubernetes::{Contexts, KubernetesPlatform, RegionSpec};
 use flightdeck::platform::{Order, Platform};
 use flightdeck::rollout::{Want, Wish, WishKey};
@@ -117,6 +117,7 @@ fn order(row: &Workload, term: u64) -> Order {
         container: "app".into(),
         image: "order:v43".into(),
         version: Version::new("v43"),
+        beside: None,
     }
 }
 
@@ -447,4 +448,116 @@ async fn a_deployment_that_comes_again_under_its_name_is_the_new_one() {
     assert!(!eyes.seen.iter().any(|fact| matches!(fact, Fact::WorkloadGone(_))));
     server.remove("deployments", "shop/order");
     eyes.gone("order").await;
+}
+
+/// `order` with a Service before it, and the second one beside it, all pods ready.
+fn fill_beside(server: &ApiServer) {
+    let labelled = |mut object: Value, slot: &str| {
+        let labels = json!({"app": "order", "slot": slot});
+        object["spec"]["selector"]["matchLabels"] = labels.clone();
+        object["spec"]["template"]["metadata"]["labels"] = labels;
+        object
+    };
+    fill(server);
+    server.put("deployments", labelled(deployment("order", "order:v42"), "main"));
+    server.put(
+        "services",
+        json!({"metadata": {"name": "order", "namespace": "shop", "uid": "s"}, "spec": {"selector": {"app": "order", "slot": "main"}}}),
+    );
+    let mut next = labelled(deployment("order-next", "order:v43"), "main-next");
+    next["metadata"]["annotations"] = json!({"flightdeck.dev/next-of": "order", "flightdeck.dev/old": "aaa"});
+    server.put("deployments", next);
+    server.put("replicasets", set("order-next", "ccc", "order:v43"));
+    server.put("pods", pod("order-next-ccc", "order-next-ccc-0"));
+}
+
+/// All traffic to the second one.
+fn switch(row: &Workload, term: u64) -> Order {
+    let mut order = order(row, term);
+    order.wish.key.aspect = Aspect::Traffic;
+    order.wish.want = Want::Weight { new: Percent::ALL };
+    order.beside = Some(Division::Switch);
+    order
+}
+
+const SERVICE: &str = "PATCH /api/v1/namespaces/shop/services/order";
+
+#[tokio::test]
+async fn a_cluster_without_the_gateway_api_is_no_trouble() {
+    let server = ApiServer::start().await;
+    server.answer("GET /apis/gateway.networking.k8s.io", Answer::Code(404, String::new()));
+    fill_beside(&server);
+    let mut eyes = Eyes::open(&server);
+    eyes.connected("east").await;
+    let row = eyes.row("a divided workload", |w| w.divider.is_some() && w.beside.is_some()).await;
+    assert_eq!(row.divider.unwrap().object, "Service order");
+    assert_eq!((row.split.len(), row.beside.unwrap().share), (2, Some(Percent::ZERO)));
+}
+
+#[tokio::test]
+async fn services_that_may_not_be_seen_divide_nothing() {
+    let server = ApiServer::start().await;
+    server.answer("GET /api/v1/services", Answer::Code(403, String::new()));
+    server.answer("GET /api/v1/namespaces/shop/services", Answer::Code(403, String::new()));
+    fill(&server);
+    let mut eyes = Eyes::open(&server);
+    let row = eyes.row("a row", |w| w.undivided.is_some()).await;
+    assert_eq!(row.undivided.as_deref(), Some("its Services may not be seen"));
+}
+
+#[tokio::test]
+async fn what_may_not_be_created_is_said_where_the_traffic_would_be_divided() {
+    let server = ApiServer::start().await;
+    server.allow(false);
+    fill_beside(&server);
+    let mut eyes = Eyes::open(&server);
+    let denied = "you may not create deployments in namespace shop";
+    eyes.row("the missing right", |w| w.divider.is_none() && w.undivided.as_deref() == Some(denied)).await;
+}
+
+#[tokio::test]
+async fn a_second_deployment_is_no_row_of_its_own_until_the_first_is_gone() {
+    let server = ApiServer::start().await;
+    fill(&server);
+    server.put("deployments", deployment("order-next", "order:v43"));
+    let mut eyes = Eyes::open(&server);
+    eyes.row("somebody's own", |w| &*w.id.name == "order-next").await;
+    fill_beside(&server);
+    eyes.gone("order-next").await;
+    eyes.row("one row", |w| &*w.id.name == "order" && w.beside.is_some() && w.revisions.len() == 2).await;
+    server.remove("deployments", "shop/order");
+    eyes.row("left alone", |w| &*w.id.name == "order-next").await;
+}
+
+#[tokio::test]
+async fn a_switch_that_is_refused_is_looked_at_once_and_made_again() {
+    let server = ApiServer::start().await;
+    fill_beside(&server);
+    server.patches(&[Answer::Code(422, String::new())]);
+    let mut eyes = Eyes::open(&server);
+    let row = eyes.row("both", |w| w.beside.as_ref().is_some_and(|b| b.revision.is_some()) && w.divider.is_some()).await;
+    eyes.platform.send(Time(0), switch(&row, 3));
+    assert_eq!(eyes.taken().await, Term(3));
+    let (writes, looks) = (server.asked(SERVICE), server.asked("GET /api/v1/namespaces/shop/services/order"));
+    assert_eq!((writes.len(), looks.len()), (2, 1));
+    let last = writes[1].body.as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last, json!({"op": "replace", "path": "/spec/selector/slot", "value": "main-next"}));
+}
+
+#[tokio::test]
+async fn a_switch_below_a_higher_term_says_who_drives() {
+    let server = ApiServer::start().await;
+    fill_beside(&server);
+    let mut eyes = Eyes::open(&server);
+    let row = eyes.row("both", |w| w.beside.as_ref().is_some_and(|b| b.revision.is_some()) && w.divider.is_some()).await;
+    // The watch does not tell it: what is read says so.
+    let theirs = json!({"rollout": "order-9", "term": 9, "way": "back", "to": "x"}).to_string();
+    let fenced = json!({"metadata": {"name": "order", "namespace": "shop", "uid": "s", "annotations": {"flightdeck.dev/flight": theirs}},
+        "spec": {"selector": {"app": "order", "slot": "main"}}});
+    server.answer("GET /api/v1/namespaces/shop/services/order", Answer::Code(200, fenced.to_string()));
+    server.answer(SERVICE, Answer::Code(422, String::new()));
+    eyes.platform.send(Time(0), switch(&row, 3));
+    let trouble = eyes.failed().await;
+    assert_eq!((trouble.kind, trouble.cause.as_str()), (Kind::Refused, "somebody else drives: term 9 of order-9 stands on it, ours is 3"));
+    assert_eq!(server.asked(SERVICE).len(), 1);
 }

@@ -61,7 +61,10 @@ impl Deck {
     }
     async fn ready(bed: &Bed, user: &str, name: &str, data: &Path) -> Deck {
         let mut deck = Deck::open(bed, user, name, data);
-        deck.until("all is known", |w| (w.heard_all() && w.rights_known() && w.records_known() && w.service("order").is_ok()).then_some(())).await;
+        deck.until("all is known", |w| {
+            (w.heard_all() && w.rights_known() && w.records_known() && w.service("order").is_ok()).then_some(())
+        })
+        .await;
         deck
     }
     async fn until<T>(&mut self, what: &str, wanted: impl FnMut(&mut World) -> Option<T>) -> T {
@@ -164,7 +167,10 @@ fn the_log_stands_beside_the_workload_and_the_lease_is_given_back_at_the_end() {
         ana.until("kept", |w| w.is_kept(&id).then_some(())).await;
         let map = record(&bed).await;
         let notes = map.metadata.annotations.unwrap();
-        assert_eq!((notes["flightdeck.dev/rollout"].as_str(), map.metadata.labels.unwrap()["flightdeck.dev/part"].as_str()), (id.as_str(), "log"));
+        assert_eq!(
+            (notes["flightdeck.dev/rollout"].as_str(), map.metadata.labels.unwrap()["flightdeck.dev/part"].as_str()),
+            (id.as_str(), "log")
+        );
         assert_eq!(map.metadata.managed_fields.unwrap()[0].manager.as_deref(), Some("flightdeck"));
         let file = std::fs::read_to_string(folder.path().join(format!("{id}.log"))).unwrap();
         assert_eq!(map.data.unwrap()["log"], file);
@@ -247,7 +253,8 @@ fn of_two_who_take_it_in_the_same_moment_one_drives() {
         winner.press(&id, Verb::PromoteFull).unwrap();
         until(&mut [&mut winner, &mut loser], "promoted", phase(&id, Phase::Promoted)).await;
         until(&mut [&mut loser, &mut winner], "the loser sees it", phase(&id, Phase::Promoted)).await;
-        let fence: Value = serde_json::from_str(order(&bed).await["metadata"]["annotations"]["flightdeck.dev/flight"].as_str().unwrap()).unwrap();
+        let fence: Value =
+            serde_json::from_str(order(&bed).await["metadata"]["annotations"]["flightdeck.dev/flight"].as_str().unwrap()).unwrap();
         assert_eq!((&fence["term"], &fence["way"]), (&2.into(), &"forward".into()));
     });
 }
@@ -328,7 +335,8 @@ fn a_rollback_from_another_machine_needs_no_lease_and_the_driver_goes_back_with_
             matches!(w.rollout(&id)?.phase(), Phase::RollingBack | Phase::Back | Phase::RolledBack).then_some(())
         })
         .await;
-        until(&mut [&mut bob, &mut ana], "back", |w| matches!(w.rollout(&id)?.phase(), Phase::Back | Phase::RolledBack).then_some(())).await;
+        until(&mut [&mut bob, &mut ana], "back", |w| matches!(w.rollout(&id)?.phase(), Phase::Back | Phase::RolledBack).then_some(()))
+            .await;
         assert_eq!(image(&bed).await, "shop/order:v42");
     });
 }
@@ -337,8 +345,9 @@ fn a_rollback_from_another_machine_needs_no_lease_and_the_driver_goes_back_with_
 fn without_rights_on_config_maps_and_leases_it_flies_with_its_own_log_and_says_so() {
     in_lab("driver-denied", async |bed| {
         let namespace = bed.namespace.clone();
-        bed.apply(&format!(
-            r#"
+        bed.apply(
+            &format!(
+                r#"
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {{name: patcher}}
@@ -352,17 +361,16 @@ metadata: {{name: patcher}}
 roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: patcher}}
 subjects: [{{kind: User, name: viewer, apiGroup: rbac.authorization.k8s.io, namespace: {namespace}}}]
 "#
-        ).replace(&format!(", namespace: {namespace}"), ""))
+            )
+            .replace(&format!(", namespace: {namespace}"), ""),
+        )
         .await;
         bed.deploy("order", 2, "shop/order:v42").await;
         bed.until_available("order").await;
         let folder = tempfile::tempdir().unwrap();
         let mut ana = Deck::ready(&bed, "viewer", "ana", folder.path()).await;
         let id = ana.launch(&[]);
-        let only_here = ana
-            .until("said", |w| Some(view(w, &id)?.record.only_here).filter(|all| all.len() == 2))
-            .await
-            .join("; ");
+        let only_here = ana.until("said", |w| Some(view(w, &id)?.record.only_here).filter(|all| all.len() == 2)).await.join("; ");
         assert!(only_here.contains(&format!("configmaps in namespace {namespace}")), "{only_here}");
         assert!(only_here.contains(&format!("leases in namespace {namespace}")), "{only_here}");
         ana.until("promoted", phase(&id, Phase::Promoted)).await;
@@ -419,7 +427,8 @@ fn a_flightdeck_that_was_stopped_for_a_minute_writes_nothing_when_it_wakes() {
         // It goes back with the one who did, or has nothing to do any more; it never goes forward again.
         assert!(matches!(first.wait().await.unwrap().code(), Some(10 | 11)), "{last}");
         assert_eq!(image(&bed).await, "shop/order:v42");
-        let term = |o: &Value| serde_json::from_str::<Value>(o["metadata"]["annotations"]["flightdeck.dev/flight"].as_str().unwrap()).unwrap();
+        let term =
+            |o: &Value| serde_json::from_str::<Value>(o["metadata"]["annotations"]["flightdeck.dev/flight"].as_str().unwrap()).unwrap();
         assert_eq!(term(&after)["way"], "back");
         assert_eq!(term(&order(&bed).await)["way"], "back");
     });

@@ -123,6 +123,7 @@ fn forward(row: &Workload, image: &str, share: u16, term: u64) -> Order {
         container: "app".into(),
         image: image.into(),
         version: Version::new("v43"),
+        beside: None,
     }
 }
 

@@ -112,6 +112,7 @@ fn order(region: &str, aspect: Aspect, want: Want, term: u64, way: Way) -> Order
         container: "app".into(),
         image: "shop/order-service:v42".into(),
         version: "v42".into(),
+        beside: None,
     }
 }
 fn question(region: &str, ask: Ask) -> Question {

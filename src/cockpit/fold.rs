@@ -30,7 +30,8 @@ impl World {
     /// Takes one fact in, and tells the rollouts what it means for them.
     pub(super) fn fold(&mut self, fact: Fact) {
         // Numbers are shown once a second; what a rollout makes of them is shown at once.
-        self.dirty |= !matches!(fact, Fact::Sampled(_) | Fact::Heard { .. } | Fact::LagSeen { .. } | Fact::LeaseSeen { .. } | Fact::Driving { .. });
+        self.dirty |=
+            !matches!(fact, Fact::Sampled(_) | Fact::Heard { .. } | Fact::LagSeen { .. } | Fact::LeaseSeen { .. } | Fact::Driving { .. });
         let now = self.now;
         match fact {
             Fact::Connected { region, server } => {

@@ -155,7 +155,8 @@ impl World {
         }
         let mut flown = Flown::new(engine);
         flown.follows = true;
-        flown.branches = lead.branches.iter().map(|b| format!("{} of term {}, from event {}", count_lines(&b.lines), b.term.0, b.after + 1)).collect();
+        flown.branches =
+            lead.branches.iter().map(|b| format!("{} of term {}, from event {}", count_lines(&b.lines), b.term.0, b.after + 1)).collect();
         flown.faults = lead.faults.iter().map(|(name, fault)| fault.trouble(&format!("the log in {name}")).to_string()).collect();
         flown.paper = Some(Paper::new(lead.log.chain.clone(), lead.text));
         let from = lead.log.events.len().saturating_sub(super::MOST_NOTES);
@@ -172,7 +173,13 @@ impl World {
 
     /// Before a key on a rollout that somebody else flies: from here on it is driven here, from its log. The verb is tried first; one
     /// that is refused changes nothing. A forward verb takes the controls with it.
-    pub(super) fn take_over(&mut self, id: &RolloutId, verb: Verb, reason: &Option<String>, by: &Person) -> Result<(), crate::rollout::Refusal> {
+    pub(super) fn take_over(
+        &mut self,
+        id: &RolloutId,
+        verb: Verb,
+        reason: &Option<String>,
+        by: &Person,
+    ) -> Result<(), crate::rollout::Refusal> {
         let Some(flown) = self.flown.get(id).filter(|f| f.follows) else { return Ok(()) };
         let press = |verb: Verb| Input::Press { verb, by: by.clone(), reason: reason.clone() };
         let mut trial = flown.engine.in_term(self.highest(&flown.engine));
@@ -206,7 +213,9 @@ impl World {
         let above = self.shared.above.get(engine.id()).filter(|a| a.term > engine.term());
         let fence = workload.flight.as_ref();
         match (fence, above) {
-            (Some(fence), Some(above)) if (fence.term, fence.way == Way::Back) >= (above.term, above.way == Way::Back) => Some(fence.clone()),
+            (Some(fence), Some(above)) if (fence.term, fence.way == Way::Back) >= (above.term, above.way == Way::Back) => {
+                Some(fence.clone())
+            }
             (_, Some(above)) => Some(above.clone()),
             (fence, None) => fence.cloned(),
         }

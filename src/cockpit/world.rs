@@ -518,6 +518,7 @@ impl World {
                 container: leg.container.clone(),
                 image: leg.image.clone(),
                 version: flown.engine.plan().to.clone(),
+                beside: leg.beside,
                 wish,
             });
         }

@@ -71,7 +71,8 @@ pub fn lead(rollout: &RolloutId, copies: &[Copy<'_>]) -> Option<Lead> {
     let mut branches: Vec<Branch> = Vec::new();
     for (other, theirs, lines) in &whole {
         let (after, common) = common(text, lines);
-        let branch = Branch { name: (*other).to_owned(), after, term: theirs.term(), lines: lines.get(common..).unwrap_or_default().to_vec() };
+        let branch =
+            Branch { name: (*other).to_owned(), after, term: theirs.term(), lines: lines.get(common..).unwrap_or_default().to_vec() };
         if !branch.lines.is_empty() && !branches.iter().any(|b| b.after == after && b.lines == branch.lines) {
             branches.push(branch);
         }

@@ -8,7 +8,7 @@ mod simulator;
 
 pub use simulator::Simulator;
 
-use crate::fleet::Fact;
+use crate::fleet::{Division, Fact};
 use crate::rollout::{Ask, Wish};
 use crate::units::{Revision, RolloutId, Term, Time, Version, WorkloadId};
 use std::future::Future;
@@ -34,6 +34,8 @@ pub struct Order {
     pub image: String,
     /// What the new version is called.
     pub version: Version,
+    /// Where the new side is a second workload beside the first: how traffic is divided between the two.
+    pub beside: Option<Division>,
 }
 
 /// A question with its workload.

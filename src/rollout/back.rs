@@ -99,7 +99,9 @@ impl Deciding {
                 continue;
             }
             gone &= !beside || seen.beside.is_none();
-            if state.new_pods.is_some_and(|n| n > 0) && idle(&state, &seen) {
+            // A second workload that somebody else made was never asked for here.
+            let foreign = beside && state.new_pods.is_none() && seen.beside.is_some();
+            if (foreign || state.new_pods.is_some_and(|n| n > 0)) && idle(&state, &seen) {
                 self.plan(What::ReplicasSet { leg, side: Side::New, pods: 0 });
                 gone = false;
             } else if let Some(pods) = state.new_pods {

@@ -2,9 +2,9 @@
 
 use super::event::By;
 use super::state::Rollout;
-use crate::fleet::{Way, Workload};
+use crate::fleet::{Division, RevisionSeen, Way, Workload};
 use crate::strategy::{Amount, Compensation, Gate, Plan, PlanLeg, Reversible, Route, Rules, Step, StepKind, StrategyKind};
-use crate::units::{LegId, Percent, RolloutId, Span, Time};
+use crate::units::{LegId, Percent, Revision, RolloutId, Span, Time};
 use std::sync::Arc;
 
 /// How long pods take to start where nobody has seen it.
@@ -21,32 +21,35 @@ pub const RECENT: Span = Span::mins(15);
 ///
 /// The rows must be of one service; those that stand still are left out.
 pub fn watch(rows: &[&Workload], now: Time) -> Option<Rollout> {
-    let update = |w: &&&Workload| (w.moves() || moved(w, now)) && !went_back(w) && w.revision(&w.template).is_some();
+    let update = |w: &&&Workload| (w.moves() || moved(w, now)) && !went_back(w) && newest(w).is_some();
     let moving: Vec<&&Workload> = rows.iter().filter(update).collect();
     let first = moving.iter().max_by_key(|w| w.changed)?;
-    let to = first.revision(&first.template)?.version.clone();
-    let same: Vec<&&&Workload> = moving.iter().filter(|w| w.revision(&w.template).is_some_and(|r| r.version == to)).collect();
+    let to = newest(first)?.version.clone();
+    let same: Vec<&&&Workload> = moving.iter().filter(|w| newest(w).is_some_and(|r| r.version == to)).collect();
     let legs: Vec<PlanLeg> = same.iter().map(|w| leg(w)).collect();
     let ids: Vec<LegId> = legs.iter().map(|l| l.id.clone()).collect();
     let (surge, unavailable) = first.rolling.unwrap_or((1, 0));
     let began = same.iter().map(|w| w.changed).min()?;
     let by = first.changed_by.clone().map_or(By::Plan, By::Person);
-    let id = RolloutId::new(format!("{}-{}", first.service, first.template));
+    let id = RolloutId::new(format!("{}-{}", first.service, newest(first)?.revision));
     let takes = legs.iter().map(|l| Span(l.start_takes.0 * u64::from(l.base.div_ceil((surge + unavailable).max(1))))).max()?;
+    let beside = legs.iter().all(|l| l.beside.is_some());
+    let back = if beside { Compensation::WeightZero } else { Compensation::TemplateBack };
     let plan = Plan {
         service: first.service.clone(),
-        strategy: StrategyKind::Rolling,
+        strategy: match legs.iter().find_map(|l| l.beside) {
+            Some(Division::Weights) => StrategyKind::Canary,
+            Some(Division::Switch) => StrategyKind::BlueGreen,
+            None => StrategyKind::Rolling,
+        },
         to,
-        steps: vec![
-            step(StepKind::SetWeight, &ids, Some(Percent::ALL), takes, Compensation::TemplateBack),
-            step(StepKind::WaitReady, &ids, None, START, Compensation::TemplateBack),
-        ],
+        steps: vec![step(StepKind::SetWeight, &ids, Some(Percent::ALL), takes, back), step(StepKind::WaitReady, &ids, None, START, back)],
         legs,
         rules: rules(surge, unavailable),
         warnings: Vec::new(),
     };
     let through = same.iter().all(|w| !w.moves());
-    let arrived = same.iter().all(|w| w.revisions.iter().all(|r| r.revision == w.template || r.pods.exist == 0));
+    let arrived = same.iter().all(|w| w.beside.is_none() && w.revisions.iter().all(|r| r.revision == w.template || r.pods.exist == 0));
     let highest = same.iter().filter_map(|w| w.flight.as_ref()).map(|f| f.term).max().unwrap_or_default();
     let step = if through { plan.steps.len() } else { usize::from(arrived) };
     Some(Rollout::watched(id, Arc::new(plan), step, began, by, highest))
@@ -61,13 +64,35 @@ fn moved(row: &Workload, now: Time) -> bool {
 
 /// Whether the fence says that somebody went back to this template: `R` of another person must not bring the bad one again.
 fn went_back(row: &Workload) -> bool {
-    row.flight.as_ref().is_some_and(|f| f.way == Way::Back && f.to == row.template)
+    let back = |to: &Revision| row.flight.as_ref().is_some_and(|f| f.way == Way::Back && f.to == *to);
+    match besides(row) {
+        Some((old, new)) => back(&old.revision) && row.want(&new.revision) == Some(Percent::ZERO),
+        None => back(&row.template),
+    }
+}
+
+/// The revision that an update goes to.
+fn newest(row: &Workload) -> Option<&RevisionSeen> {
+    besides(row).map(|(_, new)| new).or_else(|| row.revision(&row.template))
+}
+
+/// The two versions of a workload with a second one beside it, the older one first; none while both run the same.
+fn besides(row: &Workload) -> Option<(&RevisionSeen, &RevisionSeen)> {
+    let (home, next) = (row.revision(&row.template)?, row.revision(row.beside.as_ref()?.revision.as_ref()?)?);
+    match home.created.cmp(&next.created) {
+        _ if home.revision == next.revision => None,
+        std::cmp::Ordering::Greater => Some((next, home)),
+        _ => Some((home, next)),
+    }
 }
 
 fn leg(row: &Workload) -> PlanLeg {
-    let old = stable(row);
-    let new = row.revision(&row.template);
+    let old = besides(row).map(|(old, _)| old).or_else(|| stable(row));
+    let new = newest(row);
     let (container, image) = new.and_then(|r| changed_image(r, old)).unwrap_or_default();
+    let whole = row.split.iter().all(|(_, share)| matches!(*share, Percent::ZERO | Percent::ALL));
+    let how = || row.divider.as_ref().map_or(if whole { Division::Switch } else { Division::Weights }, |d| d.how);
+    let beside = row.beside.as_ref().map(|_| how());
     PlanLeg {
         id: LegId::new(row.id.region.as_str()),
         region: row.id.region.clone(),
@@ -75,11 +100,11 @@ fn leg(row: &Workload) -> PlanLeg {
         wave: 0,
         old: old.map_or_else(|| "".into(), |r| r.revision.clone()),
         old_version: old.map_or_else(|| "?".into(), |r| r.version.clone()),
-        new: Some(row.template.clone()),
+        new: Some(new.map_or_else(|| row.template.clone(), |r| r.revision.clone())),
         container,
         image,
-        route: Route::Pods,
-        beside: None,
+        route: if beside.is_some() { Route::Weights } else { Route::Pods },
+        beside,
         touches: Vec::new(),
         base: row.replicas.max(1),
         load: None,
@@ -90,13 +115,13 @@ fn leg(row: &Workload) -> PlanLeg {
 
 /// The target of a rollback: of an update in flight the older revision with most ready pods; else the newest that was
 /// seen healthy; else the next older one (design section 3).
-pub(crate) fn stable(row: &Workload) -> Option<&crate::fleet::RevisionSeen> {
+pub(crate) fn stable(row: &Workload) -> Option<&RevisionSeen> {
     let older = || row.revisions.iter().filter(|r| r.revision != row.template);
     let running = older().filter(|r| r.pods.ready > 0).max_by_key(|r| (r.pods.ready, r.created));
     running.or_else(|| older().filter(|r| r.seen_healthy).max_by_key(|r| r.created)).or_else(|| older().max_by_key(|r| r.created))
 }
 
-fn changed_image(new: &crate::fleet::RevisionSeen, old: Option<&crate::fleet::RevisionSeen>) -> Option<(String, String)> {
+fn changed_image(new: &RevisionSeen, old: Option<&RevisionSeen>) -> Option<(String, String)> {
     let differs = |i: &&(String, String)| old.is_none_or(|o| !o.images.contains(i));
     new.images.iter().find(differs).or(new.images.first()).cloned()
 }
@@ -136,8 +161,8 @@ fn rules(surge: u32, unavailable: u32) -> Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::{Flight, Pods, RevisionSeen};
-    use crate::units::{Namespace, Revision, Service, Term, Version, WorkloadId};
+    use crate::fleet::{Beside, Flight, Pods};
+    use crate::units::{Namespace, Service, Term, Version, WorkloadId};
 
     fn row(flight: Option<Way>) -> Workload {
         let revision = |name: &str, created, ready| RevisionSeen {
@@ -180,5 +205,22 @@ mod tests {
         assert!(seen(None));
         assert!(seen(Some(Way::Forward)));
         assert!(!seen(Some(Way::Back)));
+    }
+
+    #[test]
+    fn a_canary_of_somebody_else_is_watched_with_its_two_versions() {
+        let mut w = row(Some(Way::Forward));
+        let revision = Some(Revision::new("v42"));
+        w.beside = Some(Beside { name: "order-next".into(), revision, home: Some(w.template.clone()), share: Some(Percent::whole(20)) });
+        w.split = vec![(Revision::new("v41"), Percent::whole(80)), (Revision::new("v42"), Percent::whole(20))];
+        let watched = watch(&[&w], Time(90_000)).unwrap();
+        let leg = &watched.plan().legs[0];
+        assert_eq!((watched.plan().to.as_str(), leg.old.as_str(), leg.new.as_ref().map(Revision::as_str)), ("v42", "v41", Some("v42")));
+        assert_eq!((leg.route, leg.beside, watched.is_through()), (Route::Weights, Some(Division::Weights), false));
+        // On its way back it is, until the traffic is.
+        w.flight = row(Some(Way::Back)).flight;
+        assert!(watch(&[&w], Time(90_000)).is_some());
+        w.split = vec![(Revision::new("v41"), Percent::ALL), (Revision::new("v42"), Percent::ZERO)];
+        assert!(watch(&[&w], Time(90_000)).is_none());
     }
 }

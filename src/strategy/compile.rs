@@ -8,7 +8,7 @@ use super::plan::{Amount, Plan, PlanLeg, Route, StrategyKind};
 use super::rolling::MOST_BATCHES;
 use super::steps::{Steps, only};
 use crate::fleet::Division;
-use crate::units::{Kind, Percent, Place, Service, Span, Trouble, Version};
+use crate::units::{Kind, Percent, Place, Service, Span, Trouble, Version, count};
 
 /// Compiles a document. `seeds` are the workloads that could be flown, one per region, in the order of the fleet; which wave
 /// each belongs to is decided here.
@@ -103,7 +103,13 @@ fn warnings(document: &Document, legs: &[PlanLeg]) -> Vec<String> {
             let real = Percent::from_share(f64::from(pods) / f64::from(leg.base.max(1)));
             if real.points() > canary.initial_traffic.points() + 2.0 {
                 let first = canary.initial_traffic;
-                warnings.push(format!("{}: {first} of {} pods is {pods} pod, {:.0} % of the traffic", leg.region, leg.base, real.points()));
+                warnings.push(format!(
+                    "{}: {first} of {} is {}, {:.0} % of the traffic",
+                    leg.region,
+                    count(leg.base, "pod"),
+                    count(pods, "pod"),
+                    real.points()
+                ));
             }
         }
         let interval = canary.step_interval;

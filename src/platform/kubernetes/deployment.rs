@@ -4,13 +4,14 @@
 //! tests nothing. Known weakness: the controller is paused when it has begun the last pod of a batch, so pods that surge stay until
 //! the next one, and a late pause lets up to surge and unavailable more pods begin.
 
-use super::objects::{CAUSE, FLIGHT, FORMER};
+use super::fence::{self, FLIGHT, fenced, is_ours, refusal};
+use super::objects::{CAUSE, FORMER};
 use super::rows;
 use super::sights::{Sight, Template};
 use crate::fleet::{Flight, Way};
 use crate::platform::Order;
 use crate::rollout::Want;
-use crate::units::{Kind, Percent, Place, Revision, Trouble, clean};
+use crate::units::{Percent, Revision, Trouble};
 use serde_json::{Value, json};
 
 /// What a wish has already led to. Each is written once per wish: what somebody else changes afterwards is not fought.
@@ -151,11 +152,9 @@ fn write(order: &Order, sight: &Sight, template: Option<&Template>, done: Done, 
     let mut notes: Vec<(&str, Option<String>)> = Vec::new();
     let mut tested_image = None;
     if tested {
-        // A test for `null` holds where there is nothing.
-        let (path, value) = if d.annotated { (note_path(FLIGHT), json!(d.flight)) } else { ("/metadata/annotations".into(), Value::Null) };
-        ops.push(json!({"op": "test", "path": path, "value": value}));
+        ops.push(fence::test(d.annotated, d.flight.as_deref()));
     }
-    notes.push((FLIGHT, Some(flight_text(order, sight))));
+    notes.push((FLIGHT, Some(fence::text(order, d.flight.as_deref()))));
     if plan.template && forward {
         let container = format!("/spec/template/spec/containers/{index}");
         let image = d.images.get(index).map(|(_, i)| i.to_string()).unwrap_or_default();
@@ -186,17 +185,7 @@ fn write(order: &Order, sight: &Sight, template: Option<&Template>, done: Done, 
     if plan.pause || plan.resume {
         ops.push(json!({"op": "add", "path": "/spec/paused", "value": plan.pause}));
     }
-    if d.annotated {
-        for (name, text) in notes {
-            ops.push(match text {
-                Some(text) => json!({"op": "add", "path": note_path(name), "value": text}),
-                None => json!({"op": "remove", "path": note_path(name)}),
-            });
-        }
-    } else {
-        let map: serde_json::Map<String, Value> = notes.into_iter().filter_map(|(n, t)| Some((n.to_owned(), json!(t?)))).collect();
-        ops.push(json!({"op": "add", "path": "/metadata/annotations", "value": map}));
-    }
+    ops.extend(fence::notes(d.annotated, notes));
     let now = Done {
         fence: true,
         template: plan.template,
@@ -226,41 +215,6 @@ pub(super) fn explain(order: &Order, write: &Write, fresh: &Sight) -> Option<(Tr
     }
 }
 
-/// Why a fence forbids to write.
-fn fenced(order: &Order, f: &Flight) -> Option<Trouble> {
-    let (mine, theirs) = (order.wish.term, f.term);
-    let same = f.rollout == order.rollout;
-    let cause = if theirs > mine {
-        format!("somebody else drives: term {} of {} stands on it, ours is {}", theirs.0, clean(f.rollout.as_str(), 80), mine.0)
-    } else if theirs == mine && !same {
-        format!("{} took the same term {}", clean(f.rollout.as_str(), 80), mine.0)
-    } else if theirs == mine && f.way == Way::Back && order.wish.way == Way::Forward {
-        format!("it rolls back already, in term {}", mine.0)
-    } else {
-        return None;
-    };
-    Some(refusal(order, &cause, "take the controls to go on"))
-}
-
-fn is_ours(order: &Order, f: &Flight) -> bool {
-    f.rollout == order.rollout && f.term == order.wish.term && f.way == order.wish.way
-}
-
-/// The fence to write; one that is ours already stays as it is.
-fn flight_text(order: &Order, sight: &Sight) -> String {
-    if let Some(text) = sight.deployment.flight.as_deref().filter(|_| rows::flight(&sight.deployment).is_some_and(|f| is_ours(order, &f))) {
-        return text.to_owned();
-    }
-    let to = match (order.wish.way, &order.new) {
-        (Way::Back, _) => order.old.clone(),
-        (Way::Forward, Some(new)) => new.clone(),
-        // It has no identity before the controller has seen its template.
-        (Way::Forward, None) => Revision::new(order.version.as_str()),
-    };
-    let flight = Flight { rollout: order.rollout.clone(), term: order.wish.term, way: order.wish.way, to };
-    serde_json::to_string(&flight).unwrap_or_default()
-}
-
 /// Whether the Deployment's own template is that of a revision.
 fn runs(sight: &Sight, revision: &Revision) -> bool {
     let (d, row) = (&sight.deployment, &sight.row);
@@ -281,14 +235,6 @@ fn moved(order: &Order, sight: &Sight, image: &str) -> Trouble {
     let by = sight.row.changed_by.as_ref().map_or_else(|| "somebody else".to_owned(), ToString::to_string);
     let cause = format!("its template was changed by {by}: {} is {image}", order.container);
     refusal(order, &cause, "look at it, then launch anew or roll back")
-}
-
-fn refusal(order: &Order, cause: &str, remedy: &str) -> Trouble {
-    Trouble::new(Kind::Refused, Place::named(order.workload.to_string()), clean(cause, 300), remedy)
-}
-
-fn note_path(name: &str) -> String {
-    format!("/metadata/annotations/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 #[cfg(test)]

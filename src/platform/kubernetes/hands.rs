@@ -9,7 +9,7 @@ use super::index::Index;
 use super::objects::{Deployment, Row, Seen, Set};
 use super::passes::Passes;
 use super::sights::{Sight, Sights, Template};
-use super::{rights, rows, templates};
+use super::{beside, rights, rows, templates};
 use crate::fleet::{Aspect, Fact, Flight};
 use crate::platform::{Order, Question};
 use crate::units::{Kind, Place, Region, Span, Trouble, WorkloadId};
@@ -81,7 +81,14 @@ impl Hands {
         let mut running: HashMap<(WorkloadId, Aspect), Running> = HashMap::new();
         loop {
             for order in self.inbox.take().await {
-                running.retain(|_, r| !r.task.is_finished());
+                // What an older term still does for the workload ends with it: it must not answer what this one does.
+                running.retain(|(id, _), r| {
+                    let over = *id == order.workload && r.order.wish.term < order.wish.term;
+                    if over {
+                        r.task.abort();
+                    }
+                    !over && !r.task.is_finished()
+                });
                 let key = (order.workload.clone(), order.wish.key.aspect);
                 if let Some(before) = running.remove(&key) {
                     if before.order == order && before.writing.load(Ordering::Relaxed) {
@@ -141,7 +148,11 @@ impl Drive {
             let place = Place::named(self.order.workload.to_string());
             return self.failed(Trouble::new(Kind::Refused, place, "no such region", "name one of the fleet's regions"), None).await;
         };
-        if let Err((trouble, fenced_by)) = self.drive(&line).await {
+        let driven = match self.order.beside {
+            Some(_) => beside::drive(&line, &self.sights, &self.passes, &self.facts, &self.order, &self.writing).await,
+            None => self.drive(&line).await,
+        };
+        if let Err((trouble, fenced_by)) = driven {
             if trouble.kind == Kind::Refused && trouble.cause.contains("(403)") {
                 let (region, namespace) = (self.order.workload.region.clone(), self.order.workload.namespace.to_string());
                 tokio::spawn(rights::ask(line, region, vec![namespace], self.facts.clone()));

@@ -3,12 +3,16 @@
 //! A plain index: watch events go in as apply, remove and sweep, rows of workloads come out. Knows no connection. Known weakness:
 //! a pod of a ReplicaSet that is not listed (its Deployment may not be seen) is kept without use.
 
+use super::beside::{Around, Scene, Selecting};
 use super::objects::{Deployment, Key, Pod, Set, Slice, Uid};
-use super::rows::{Parts, SetParts, slow, workload};
+use super::rights::Beside as Rights;
+use super::route::Route;
+use super::rows::{Parts, Second, SetParts, canonical, slow, workload};
+use super::service::Service;
 use super::sights::{PodSight, Sight};
 use super::trouble::Sort;
 use crate::fleet::Workload;
-use crate::units::{Region, Time};
+use crate::units::{Percent, Region, Time};
 use std::collections::{HashMap, HashSet};
 
 /// Rows of one kind. Each remembers when it was last seen, so that a list that is complete can sweep the rest away.
@@ -55,6 +59,14 @@ pub(super) struct Index {
     sets: Table<Set>,
     pods: Table<Pod>,
     slices: Table<Slice>,
+    services: Table<Service>,
+    routes: Table<Route>,
+    /// Keys per namespace: Deployments, Services, routes.
+    inside: HashMap<String, [Vec<Key>; 3]>,
+    /// What was found out about a namespace on the side.
+    pub(super) asides: HashMap<String, Aside>,
+    /// Since when the split of a Deployment with a second one has stood as it is.
+    stands: HashMap<Uid, ((Option<Percent>, bool), Time)>,
     deployment_of: HashMap<Uid, Key>,
     sets_of: HashMap<Uid, Vec<Key>>,
     set_of: HashMap<Uid, Key>,
@@ -62,10 +74,22 @@ pub(super) struct Index {
     /// How many slices name a pod, and in how many of them it gets requests.
     served: HashMap<Key, (u16, u16)>,
     dirty: HashSet<Uid>,
+    /// Namespaces in which every workload has to be made again.
+    dirty_inside: HashSet<String>,
     gone: Vec<Deployment>,
-    /// Whether pods are complete, and EndpointSlices.
+    /// Whether pods are complete, EndpointSlices, and Services.
     pub(super) pods_known: bool,
     pub(super) slices_known: bool,
+    pub(super) services_known: bool,
+}
+
+/// What was found out about a namespace on the side.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    /// What a second Deployment needs and is denied.
+    pub(super) rights: Rights,
+    /// What of others selects pods there.
+    pub(super) others: Vec<Selecting>,
 }
 
 impl Index {
@@ -122,14 +146,71 @@ impl Index {
     pub(super) fn touch_one(&mut self, uid: Uid) {
         self.dirty.insert(uid);
     }
-    /// The workloads that changed since the last call.
-    pub(super) fn take_dirty(&mut self) -> Vec<Uid> {
-        self.dirty.drain().collect()
+    /// Every workload in a namespace has to be made again.
+    pub(super) fn touch_inside(&mut self, namespace: &str) {
+        self.dirty_inside.insert(namespace.to_owned());
     }
-    /// The Deployments that went since the last call and did not come back under their name.
+    /// The workloads that changed since the last call. One that became the second of another counts as that one.
+    pub(super) fn take_dirty(&mut self) -> Vec<Uid> {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for namespace in std::mem::take(&mut self.dirty_inside) {
+            dirty.extend(self.deployments_in(&namespace).map(|d| d.uid));
+        }
+        let homes: HashSet<Uid> = dirty.into_iter().filter_map(|uid| Some(self.home_of(uid)?.uid)).collect();
+        homes.into_iter().collect()
+    }
+    /// The Deployments that went since the last call and did not come back under their name, and those that became the second
+    /// of another.
     pub(super) fn take_gone(&mut self) -> Vec<Deployment> {
         let gone = std::mem::take(&mut self.gone);
-        gone.into_iter().filter(|d| self.by_name(&d.namespace, &d.name).is_none()).collect()
+        let is_row =
+            |d: &Deployment| self.by_name(&d.namespace, &d.name).is_some_and(|d| self.home_of(d.uid).is_some_and(|h| h.uid == d.uid));
+        gone.into_iter().filter(|d| !is_row(d)).collect()
+    }
+    /// The Deployment in whose row one is: itself, or the one that it is the second of.
+    fn home_of(&self, uid: Uid) -> Option<&Deployment> {
+        let d = self.deployments.get(self.deployment_of.get(&uid)?)?;
+        let first = d.next_of.as_deref().and_then(|first| self.by_name(&d.namespace, first));
+        Some(first.filter(|first| second_of(first) == *d.name).unwrap_or(d))
+    }
+    /// The second one of a Deployment.
+    fn next_of(&self, d: &Deployment) -> Option<&Deployment> {
+        self.by_name(&d.namespace, &second_of(d)).filter(|n| n.next_of.as_deref() == Some(&*d.name))
+    }
+    fn deployments_in(&self, namespace: &str) -> impl Iterator<Item = &Deployment> {
+        self.inside.get(namespace).into_iter().flat_map(|i| &i[0]).filter_map(|key| self.deployments.get(key))
+    }
+    fn services_in(&self, namespace: &str) -> impl Iterator<Item = &Service> {
+        self.inside.get(namespace).into_iter().flat_map(|i| &i[1]).filter_map(|key| self.services.get(key))
+    }
+    /// What stands around a Deployment.
+    fn scene(&self, d: &Deployment) -> Scene {
+        let keys = |i: usize| self.inside.get(&*d.namespace).into_iter().flat_map(move |all| &all[i]);
+        let around = Around {
+            services: self.services_in(&d.namespace).collect(),
+            routes: keys(2).filter_map(|key| self.routes.get(key)).collect(),
+            deployments: self.deployments_in(&d.namespace).collect(),
+            known: self.services_known,
+            rights: self.asides.get(&*d.namespace).map(|a| &a.rights),
+            since: self.stands.get(&d.uid).map(|(_, at)| *at),
+        };
+        Scene::of(d, self.next_of(d), &around)
+    }
+    /// Notes how the traffic of a workload is divided now, for the drain to be counted from.
+    pub(super) fn note_split(&mut self, uid: Uid, now: Time) {
+        let split = self.deployment_of.get(&uid).and_then(|key| self.deployments.get(key)).and_then(|d| {
+            self.next_of(d)?;
+            Some(self.scene(d).stands())
+        });
+        match split {
+            Some(split) if self.stands.get(&uid).is_none_or(|(before, _)| *before != split) => {
+                self.stands.insert(uid, (split, now));
+            }
+            Some(_) => {}
+            None => {
+                self.stands.remove(&uid);
+            }
+        }
     }
     /// A Deployment by its name.
     pub(super) fn by_name(&self, namespace: &str, name: &str) -> Option<&Deployment> {
@@ -139,24 +220,27 @@ impl Index {
     pub(super) fn namespaces(&self) -> HashSet<&str> {
         self.deployments.rows.values().map(|(_, d)| &*d.namespace).collect()
     }
-    /// How many rows there are: Deployments, ReplicaSets, pods, EndpointSlices.
-    pub(super) fn counts(&self) -> [usize; 4] {
-        [self.deployments.rows.len(), self.sets.rows.len(), self.pods.rows.len(), self.slices.rows.len()]
+    /// How many rows there are: Deployments, ReplicaSets, pods, EndpointSlices, Services, routes.
+    pub(super) fn counts(&self) -> [usize; 6] {
+        let (services, routes) = (self.services.rows.len(), self.routes.rows.len());
+        [self.deployments.rows.len(), self.sets.rows.len(), self.pods.rows.len(), self.slices.rows.len(), services, routes]
     }
 
-    /// All that is known of one Deployment.
+    /// All that is known of one Deployment, and of the second one beside it.
     pub(super) fn parts<'a>(&'a self, uid: Uid, region: &'a Region, now: Time) -> Option<Parts<'a>> {
         let deployment = self.deployments.get(self.deployment_of.get(&uid)?)?;
-        let none = Vec::new();
-        let sets = self
-            .sets_of
-            .get(&uid)
-            .unwrap_or(&none)
-            .iter()
-            .filter_map(|key| self.sets.get(key))
-            .map(|set| SetParts { set, pods: self.pods_of(set.uid).map(|(_, pod, served)| (pod, served)).collect() })
-            .collect();
-        Some(Parts { region, deployment, sets, pods_known: self.pods_known, now })
+        let second = self.next_of(deployment).map(|d| Second { deployment: d, sets: self.sets_with_pods(d.uid) });
+        let scene = self.scene(deployment);
+        let others = self.asides.get(&*deployment.namespace).map_or(&[][..], |a| &a.others);
+        let services: Vec<&Service> = self.services_in(&deployment.namespace).collect();
+        let divider = scene.divider(others, &services, deployment);
+        Some(Parts { region, deployment, sets: self.sets_with_pods(uid), second, scene, divider, pods_known: self.pods_known, now })
+    }
+    fn sets(&self, owner: Uid) -> impl Iterator<Item = &Set> {
+        self.sets_of.get(&owner).into_iter().flatten().filter_map(|key| self.sets.get(key))
+    }
+    fn sets_with_pods(&self, owner: Uid) -> Vec<SetParts<'_>> {
+        self.sets(owner).map(|set| SetParts { set, pods: self.pods_of(set.uid).map(|(_, pod, served)| (pod, served)).collect() }).collect()
     }
     /// The pods of a ReplicaSet: key, pod, and what the EndpointSlices say of it.
     pub(super) fn pods_of(&self, set: Uid) -> impl Iterator<Item = (&Key, &Pod, Option<bool>)> {
@@ -173,20 +257,28 @@ impl Index {
     pub(super) fn sight(&self, uid: Uid, row: Workload) -> Option<Sight> {
         let deployment = self.deployments.get(self.deployment_of.get(&uid)?)?.clone();
         let slow = slow(row.start_takes);
-        let sets: Vec<&Set> = self.sets_of.get(&uid).into_iter().flatten().filter_map(|key| self.sets.get(key)).collect();
-        let pods = sets.iter().flat_map(|set| self.pods_of(set.uid).map(move |found| (*set, found)));
-        let pods = pods.filter(|(_, (_, pod, _))| !pod.going).map(|(set, (key, pod, served))| PodSight {
+        let second = self.next_of(&deployment);
+        let own = self.sets(uid).map(|s| (s, false));
+        let sets: Vec<(&Set, bool)> = own.chain(second.iter().flat_map(|d| self.sets(d.uid)).map(|s| (s, true))).collect();
+        let known = canonical(&sets.iter().map(|(s, _)| *s).collect::<Vec<_>>(), second);
+        let revision = |set: &Set| known.get(&set.uid).unwrap_or(&set.hash).clone();
+        let pods = sets.iter().flat_map(|(set, next)| self.pods_of(set.uid).map(move |found| (*set, *next, found)));
+        let pods = pods.filter(|(_, _, (_, pod, _))| !pod.going).map(|(set, next, (key, pod, served))| PodSight {
             name: key.split('/').next_back().unwrap_or_default().into(),
-            revision: set.hash.clone(),
+            revision: revision(set),
+            next,
             ready: pod.ready && served.unwrap_or(true),
+            served: served.filter(|_| self.slices_known),
             trouble: pod.trouble.as_ref().map(|t| t.cause.clone()),
             young_until: pod.runs_since.unwrap_or(pod.created) + slow,
         });
         Some(Sight {
+            pods: pods.collect(),
+            sets: sets.iter().map(|(s, _)| (revision(s), s.name.clone(), s.door.clone())).collect(),
+            scene: self.scene(&deployment),
+            slices_known: self.slices_known,
             row,
             deployment,
-            pods: pods.collect(),
-            sets: sets.iter().map(|s| (s.hash.clone(), s.name.clone(), s.door.clone())).collect(),
         })
     }
 
@@ -199,6 +291,21 @@ impl Index {
         if let Some(owner) = self.set_of.get(&set).and_then(|key| self.sets.get(key)).map(|s| s.owner) {
             self.dirty.insert(owner);
         }
+    }
+}
+
+/// The name of the second one of a Deployment.
+fn second_of(d: &Deployment) -> String {
+    format!("{}{}", d.name, super::beside::NEXT)
+}
+
+/// Notes a key of a namespace.
+fn note_inside(index: &mut Index, namespace: &str, kind: usize, key: &Key, came: bool) {
+    let keys = &mut index.inside.entry(namespace.to_owned()).or_default()[kind];
+    if came {
+        keys.push(key.clone());
+    } else {
+        keys.retain(|k| k != key);
     }
 }
 
@@ -219,6 +326,15 @@ impl Kept for Deployment {
         &mut index.deployments
     }
     fn touch(index: &mut Index, key: &Key, row: &Self, came: bool) {
+        note_inside(index, &row.namespace, 0, key, came);
+        // Not its name: a row that is lent out is found by none.
+        if let Some(first) = row.next_of.as_deref().and_then(|first| index.by_name(&row.namespace, first)).map(|d| d.uid) {
+            index.dirty.insert(first);
+            index.gone.push(row.clone());
+        }
+        if let Some(second) = index.by_name(&row.namespace, &second_of(row)).map(|d| d.uid) {
+            index.dirty.insert(second);
+        }
         if came {
             index.deployment_of.insert(row.uid, key.clone());
             index.dirty.insert(row.uid);
@@ -259,6 +375,26 @@ impl Kept for Pod {
         {
             now.clone_from(was);
         }
+    }
+}
+
+impl Kept for Service {
+    fn table(index: &mut Index) -> &mut Table<Self> {
+        &mut index.services
+    }
+    fn touch(index: &mut Index, key: &Key, row: &Self, came: bool) {
+        note_inside(index, &row.namespace, 1, key, came);
+        index.touch_inside(&row.namespace);
+    }
+}
+
+impl Kept for Route {
+    fn table(index: &mut Index) -> &mut Table<Self> {
+        &mut index.routes
+    }
+    fn touch(index: &mut Index, key: &Key, row: &Self, came: bool) {
+        note_inside(index, &row.namespace, 2, key, came);
+        index.touch_inside(&row.namespace);
     }
 }
 

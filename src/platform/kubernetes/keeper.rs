@@ -126,7 +126,8 @@ impl Keeper {
 
     /// Watches and keeps for as long as somebody listens.
     pub(super) async fn run(self) {
-        let keep = keep(self.spec.clone(), self.line.clone(), self.facts.clone(), self.passes.clone(), self.me.clone(), self.wanted.clone());
+        let keep =
+            keep(self.spec.clone(), self.line.clone(), self.facts.clone(), self.passes.clone(), self.me.clone(), self.wanted.clone());
         tokio::join!(keep, self.see());
     }
 

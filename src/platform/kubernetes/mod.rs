@@ -1,14 +1,16 @@
 //! Real clusters: plain Deployments over any number of API servers.
 //!
-//! Three threads of its own, so that reading thousands of objects never delays a rollback: one watches, asks and counts, one
-//! writes, one keeps logs and Leases. Only this folder knows API types; facts and rows go out. Known weakness: it offers rolling updates only, since weights
-//! need a second Deployment or a route.
+//! Three threads of its own, so that reading thousands of objects never delays a rollback: one watches, asks and counts, one writes,
+//! one keeps logs and Leases. Only this folder knows API types; facts and rows go out. Known weakness: traffic is divided by HTTPRoutes
+//! and by selectors of Services only.
 
 mod asked;
 mod automation;
+mod beside;
 mod connection;
 mod credentials;
 mod deployment;
+mod fence;
 mod hands;
 mod health;
 mod index;
@@ -22,7 +24,9 @@ mod probe;
 mod proxy;
 mod record;
 mod rights;
+mod route;
 mod rows;
+mod service;
 mod sights;
 mod streams;
 mod template;

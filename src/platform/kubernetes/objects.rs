@@ -5,6 +5,7 @@
 //! millisecond for a large pod.
 
 use super::automation::{ManagedFields, Meta};
+use super::fence::FLIGHT;
 use super::template::{Door, Template};
 use super::trouble::{PodTrouble, Status};
 use crate::fleet::Automation;
@@ -14,6 +15,7 @@ use kube::core::NamespaceResourceScope;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// `namespace/name`.
@@ -183,12 +185,26 @@ pub(super) struct Deployment {
     pub(super) change_cause: Option<Box<str>>,
     /// Its selector, as a query.
     pub(super) selector: Box<str>,
+    /// Its selector's labels; `None` where it has expressions too.
+    pub(super) selects: Option<Labels>,
+    /// The labels of its pods.
+    pub(super) labels: Labels,
+    /// `flightdeck.dev/next-of`: the Deployment that it is the second one of.
+    pub(super) next_of: Option<Arc<str>>,
+    /// `flightdeck.dev/old`: which revision the first one ran when the second was made.
+    pub(super) old: Option<Revision>,
     /// `deployment.*`: how its owner wants it rolled out.
     pub(super) wanted: Vec<(Box<str>, Box<str>)>,
 }
 
-/// The annotation that says whose write counts.
-pub(super) const FLIGHT: &str = "flightdeck.dev/flight";
+/// Labels, by key.
+pub(super) type Labels = Arc<BTreeMap<String, String>>;
+
+/// The annotation on everything that is ours beside a Deployment: its name.
+pub(super) const NEXT_OF: &str = "flightdeck.dev/next-of";
+/// The annotation that names the revision that the first Deployment ran when the second was made.
+pub(super) const OLD: &str = "flightdeck.dev/old";
+
 /// The annotation that keeps the owner's strategy block while a rollout uses its own.
 pub(super) const FORMER: &str = "flightdeck.dev/strategy";
 /// The annotation that names the revision last seen healthy.
@@ -224,7 +240,9 @@ struct DeploymentSpec {
 #[serde(rename_all = "camelCase", default)]
 struct Selector {
     #[serde(deserialize_with = "or_empty")]
-    match_labels: std::collections::BTreeMap<String, String>,
+    match_labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "or_empty")]
+    match_expressions: Vec<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize, Default)]
@@ -280,6 +298,10 @@ impl Row for Deployment {
             change_cause: note(CAUSE),
             wanted: wanted(&m.annotations),
             selector: selector.join(",").into(),
+            selects: spec.selector.match_expressions.is_empty().then(|| Arc::new(spec.selector.match_labels)),
+            labels: Arc::new(spec.template.labels()),
+            next_of: m.annotations.get(NEXT_OF).map(|v| clean(v, 253).into()),
+            old: m.annotations.get(OLD).map(|v| Revision::new(clean(v, 63))),
         }))
     }
 }

@@ -49,7 +49,7 @@ const fn list(verb: &'static str, group: &'static str, resource: &'static str) -
     Need { verb, group, resource, subresource: "" }
 }
 
-const NEEDS: [(Need, &str); 10] = [
+const NEEDS: [(Need, &str); 14] = [
     (list("list", "apps", "deployments"), "see rollouts"),
     (list("watch", "apps", "deployments"), "see rollouts"),
     (list("list", "apps", "replicasets"), "see versions"),
@@ -58,7 +58,11 @@ const NEEDS: [(Need, &str); 10] = [
     (list("watch", "", "pods"), "see why pods are stuck"),
     (list("list", "discovery.k8s.io", "endpointslices"), "count pods that serve"),
     (list("watch", "discovery.k8s.io", "endpointslices"), "count pods that serve"),
+    (list("list", "", "services"), "see what divides the traffic"),
+    (list("watch", "", "services"), "see what divides the traffic"),
     (PATCH, "launch, pause and roll back"),
+    (list("create", "apps", "deployments"), "blue-green and canary beside the old version"),
+    (list("patch", "", "services"), "switch a Service"),
     (PROXY, "health checks, and metrics without Prometheus"),
 ];
 

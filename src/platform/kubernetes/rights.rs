@@ -36,6 +36,48 @@ pub(super) const PATCH: Need = Need { verb: "patch", group: "apps", resource: "d
 /// What driving a plain Deployment needs: a rolling update scales nothing.
 const WRITES: [(WriteRight, Need); 1] = [(WriteRight::PatchWorkload, PATCH)];
 
+const fn need(verb: &'static str, group: &'static str, resource: &'static str) -> Need {
+    Need { verb, group, resource, subresource: "" }
+}
+
+/// What a second Deployment beside the first needs, whatever divides the traffic.
+const BESIDE: [Need; 6] = [
+    need("create", "apps", "deployments"),
+    need("delete", "apps", "deployments"),
+    PATCH,
+    need("create", "", "services"),
+    need("create", "policy", "poddisruptionbudgets"),
+    need("get", "apps", "replicasets"),
+];
+const SERVICES: Need = need("patch", "", "services");
+const ROUTES: Need = need("patch", "gateway.networking.k8s.io", "httproutes");
+
+/// What of a second Deployment is denied in a namespace, as a person would ask for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Beside {
+    /// Of what it needs anyway.
+    pub(super) both: Option<String>,
+    /// To switch Services, and to write weights.
+    pub(super) services: Option<String>,
+    pub(super) routes: Option<String>,
+}
+
+impl Beside {
+    /// Asks what is denied in a namespace; the first answer that is no ends it.
+    pub(super) async fn ask(line: &Line, namespace: &str) -> Result<Beside, Trouble> {
+        let denied = async |need: Need| Ok::<_, Trouble>((!may(line, need, namespace).await?).then(|| need.words(namespace)));
+        let mut beside = Beside::default();
+        for need in BESIDE {
+            beside.both = denied(need).await?;
+            if beside.both.is_some() {
+                return Ok(beside);
+            }
+        }
+        (beside.services, beside.routes) = (denied(SERVICES).await?, denied(ROUTES).await?);
+        Ok(beside)
+    }
+}
+
 /// Asks for the rights in each namespace and tells them. What cannot be asked is not told.
 pub(super) async fn ask(line: Arc<Line>, region: Region, namespaces: Vec<String>, facts: mpsc::Sender<Fact>) {
     let user = user(&line).await.ok();

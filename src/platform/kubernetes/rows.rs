@@ -3,11 +3,12 @@
 //! Pure: objects and the time go in, a `Workload` comes out. Known weakness: a paused Deployment whose new template never began
 //! has no ReplicaSet for it, so its row still names the template before.
 
-use super::objects::{Deployment, Pod, Set};
+use super::beside::Scene;
+use super::objects::{Deployment, Pod, Set, Uid};
 use super::trouble::{Sort, not_created};
-use crate::fleet::{Flight, Pods, RevisionSeen, Stuck, Workload};
-use crate::units::{Person, Region, Revision, Service, Span, Time, Version, WorkloadId};
-use std::collections::BTreeMap;
+use crate::fleet::{Beside, Divider, Flight, Pods, RevisionSeen, Stuck, Workload};
+use crate::units::{Percent, Person, Region, Revision, Service, Span, Time, Version, WorkloadId};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Older revisions without pods that are kept to go back to.
@@ -20,9 +21,19 @@ pub(super) struct Parts<'a> {
     pub(super) region: &'a Region,
     pub(super) deployment: &'a Deployment,
     pub(super) sets: Vec<SetParts<'a>>,
+    /// The second Deployment beside it.
+    pub(super) second: Option<Second<'a>>,
+    pub(super) scene: Scene,
+    pub(super) divider: Option<Divider>,
     /// Whether pods are known; else the controllers' own counts are taken.
     pub(super) pods_known: bool,
     pub(super) now: Time,
+}
+
+/// The second Deployment of one.
+pub(super) struct Second<'a> {
+    pub(super) deployment: &'a Deployment,
+    pub(super) sets: Vec<SetParts<'a>>,
 }
 
 /// What is known of one of its ReplicaSets.
@@ -49,38 +60,102 @@ pub(super) fn id(region: &Region, d: &Deployment) -> WorkloadId {
     WorkloadId { region: region.clone(), namespace: (&*d.namespace).into(), kind: "Deployment".into(), name: d.name.clone() }
 }
 
+/// One revision of a row: the ReplicaSets that run it, the first Deployment's own before the second one's.
+struct Group<'p, 'a> {
+    revision: Revision,
+    sets: Vec<&'p SetParts<'a>>,
+}
+
+impl Group<'_, '_> {
+    fn set(&self) -> &Set {
+        self.sets[0].set
+    }
+    fn pods(&self, known: bool) -> Pods {
+        self.sets.iter().map(|s| s.pods(known)).fold(Pods::default(), |sum, p| Pods {
+            want: sum.want + p.want,
+            exist: sum.exist + p.exist,
+            ready: sum.ready + p.ready,
+            stuck: None,
+        })
+    }
+}
+
+/// Which revision each ReplicaSet is. Beside a second Deployment those with equal images are one, whichever Deployment runs them:
+/// the one that the first ran when the second was made, else the earliest.
+pub(super) fn canonical(sets: &[&Set], second: Option<&Deployment>) -> HashMap<Uid, Revision> {
+    let Some(second) = second else { return sets.iter().map(|s| (s.uid, s.hash.clone())).collect() };
+    let name = |set: &Set| {
+        let same: Vec<&&Set> = sets.iter().filter(|s| s.images == set.images).collect();
+        let old = same.iter().find(|s| Some(&s.hash) == second.old.as_ref());
+        old.or(same.iter().min_by(|a, b| (a.created, &a.hash).cmp(&(b.created, &b.hash)))).map_or(&set.hash, |s| &s.hash).clone()
+    };
+    sets.iter().map(|s| (s.uid, name(s))).collect()
+}
+
+/// The newest template first, then what only the second Deployment runs, then the older ones.
+fn groups<'p, 'a>(parts: &'p Parts<'a>) -> Vec<Group<'p, 'a>> {
+    let second = parts.second.iter().flat_map(|s| &s.sets);
+    let all: Vec<&Set> = parts.sets.iter().chain(second.clone()).map(|s| s.set).collect();
+    let names = canonical(&all, parts.second.as_ref().map(|s| s.deployment));
+    let mut groups: Vec<Group> = Vec::new();
+    let mut add = |s: &'p SetParts<'a>, at: Option<usize>| {
+        let revision = names.get(&s.set.uid).unwrap_or(&s.set.hash);
+        match groups.iter_mut().find(|g| g.revision == *revision) {
+            Some(group) => group.sets.push(s),
+            None => groups.insert(at.unwrap_or(groups.len()).min(groups.len()), Group { revision: revision.clone(), sets: vec![s] }),
+        }
+    };
+    parts.sets.iter().for_each(|s| add(s, None));
+    second.rev().for_each(|s| add(s, Some(1)));
+    groups
+}
+
+fn newest_first(sets: &mut [SetParts]) {
+    sets.sort_by_key(|s| std::cmp::Reverse((s.set.number, s.set.created)));
+}
+
 /// The row, and when it has to be made again although nothing changed.
 pub(super) fn workload(mut parts: Parts) -> (Workload, Option<Time>) {
+    newest_first(&mut parts.sets);
+    parts.second.iter_mut().for_each(|s| newest_first(&mut s.sets));
+    let parts = &parts;
     let d = parts.deployment;
-    parts.sets.sort_by_key(|s| std::cmp::Reverse((s.set.number, s.set.created)));
-    let start_takes = start_takes(&parts.sets);
+    let groups = groups(parts);
+    let start_takes = start_takes(&groups);
     let mut again = None;
     let mut older = 0;
-    let versions = versions(&parts.sets.iter().map(|s| s.set).collect::<Vec<_>>());
+    let versions = versions(&groups.iter().map(Group::set).collect::<Vec<_>>());
     let deadline = deadline(d);
     let mut revisions = Vec::new();
-    for (i, (s, version)) in parts.sets.iter().zip(versions).enumerate() {
-        let mut pods = s.pods(parts.pods_known);
+    for (i, (group, version)) in groups.iter().zip(versions).enumerate() {
+        let mut pods = group.pods(parts.pods_known);
         if i > 0 && pods.exist == 0 && pods.want == 0 {
             older += 1;
             if older > OLDER {
                 continue;
             }
         }
-        let (stuck, later) = stuck(s, &pods, slow(start_takes), parts.now);
-        again = [again, later].into_iter().flatten().min();
-        pods.stuck = stuck;
+        for s in &group.sets {
+            let (stuck, later) = stuck(s, &s.pods(parts.pods_known), slow(start_takes), parts.now);
+            again = [again, later].into_iter().flatten().min();
+            pods.stuck = pods.stuck.or(stuck);
+        }
         if i == 0 && pods.stuck.is_none() {
             pods.stuck = blocked(d, &pods, deadline);
         }
+        let own = |s: &Second| s.sets.first().is_some_and(|own| group.sets.iter().any(|g| g.set.uid == own.set.uid));
+        if let Some(second) = parts.second.as_ref().filter(|s| own(s) && pods.stuck.is_none()) {
+            pods.stuck = blocked(second.deployment, &pods, self::deadline(second.deployment));
+        }
+        let set = group.set();
         revisions.push(RevisionSeen {
-            revision: s.set.hash.clone(),
+            revision: group.revision.clone(),
             version,
-            number: s.set.number,
+            number: set.number,
             pods,
-            images: s.set.images.iter().map(|(c, i)| (c.to_string(), i.to_string())).collect(),
-            created: s.set.created,
-            seen_healthy: d.stable.as_ref() == Some(&s.set.hash),
+            images: set.images.iter().map(|(c, i)| (c.to_string(), i.to_string())).collect(),
+            created: group.sets.iter().map(|s| s.set.created).min().unwrap_or(set.created),
+            seen_healthy: group.sets.iter().any(|s| d.stable.as_ref() == Some(&s.set.hash)),
         });
     }
     distinct(&mut revisions);
@@ -88,21 +163,29 @@ pub(super) fn workload(mut parts: Parts) -> (Workload, Option<Time>) {
         revisions.push(unborn(d));
     }
     let template = revisions[0].revision.clone();
+    let beside = parts.second.as_ref().map(|s| Beside {
+        name: s.deployment.name.to_string(),
+        revision: alone(s.deployment, &s.sets, &groups),
+        home: alone(d, &parts.sets, &groups),
+        share: parts.scene.share(),
+    });
+    let by = parts.second.as_ref().map_or(d, |s| s.deployment).changed_by.as_ref();
+    let changed = changed(d, &parts.sets);
     let row = Workload {
         id: id(parts.region, d),
         service: Service::new(&d.namespace, &d.name),
+        split: parts.second.as_ref().map_or_else(Vec::new, |s| split(&template, s, &groups, parts.scene.share())),
+        flight: [flight(d), parts.scene.flight()].into_iter().flatten().max_by_key(|f| f.term),
         template,
         replicas: d.replicas,
-        split: Vec::new(),
-        divider: None,
-        undivided: None,
-        beside: None,
-        flight: flight(d),
+        divider: parts.divider.clone(),
+        undivided: parts.scene.undivided.clone(),
+        beside,
         paused: d.paused,
         complete: complete(d),
         deadline_passed: deadline.is_some(),
-        changed: changed(d, &parts.sets),
-        changed_by: d.changed_by.as_ref().map(|(who, _)| Person::new(who)),
+        changed: parts.second.as_ref().map_or(changed, |s| changed.max(s.deployment.created)),
+        changed_by: by.map(|(who, _)| Person::new(who)),
         automation: d.automation.clone(),
         rolling: rolling(d),
         drains: d.drains,
@@ -111,6 +194,28 @@ pub(super) fn workload(mut parts: Parts) -> (Workload, Option<Time>) {
         revisions,
     };
     (row, again)
+}
+
+/// The revision of a Deployment's template, once nothing else of it runs.
+fn alone(d: &Deployment, sets: &[SetParts], groups: &[Group]) -> Option<Revision> {
+    let revision = |set: &Set| groups.iter().find(|g| g.sets.iter().any(|s| s.set.uid == set.uid)).map(|g| g.revision.clone());
+    let newest = sets.first().filter(|s| s.set.images == d.images && d.observed >= d.generation)?;
+    let template = revision(newest.set)?;
+    let runs = |s: &&SetParts| s.set.exist > 0 || s.pods.iter().any(|(p, _)| !p.going);
+    sets.iter().filter(runs).all(|s| revision(s.set).as_ref() == Some(&template)).then_some(template)
+}
+
+/// The shares of the two templates; none where they cannot be read.
+fn split(template: &Revision, second: &Second, groups: &[Group], share: Option<Percent>) -> Vec<(Revision, Percent)> {
+    let newest = second.sets.first().and_then(|s| groups.iter().find(|g| g.sets.iter().any(|o| o.set.uid == s.set.uid)));
+    match (share, newest.map(|g| &g.revision)) {
+        (None, _) => Vec::new(),
+        (Some(_), Some(next)) if next == template => vec![(template.clone(), Percent::ALL)],
+        (Some(share), next) => {
+            let rest = (template.clone(), share.rest());
+            std::iter::once(rest).chain(next.map(|n| (n.clone(), share))).collect()
+        }
+    }
 }
 
 /// How long a pod may run before it should be ready.
@@ -131,7 +236,7 @@ fn deadline(d: &Deployment) -> Option<Time> {
 
 /// The fence; one that cannot be read is none.
 pub(super) fn flight(d: &Deployment) -> Option<Flight> {
-    serde_json::from_str(d.flight.as_deref()?).ok()
+    super::fence::read(d.flight.as_deref())
 }
 
 /// When the newest template came to be. One that was brought back is older than that; then the writer's time counts.
@@ -164,10 +269,10 @@ pub(super) fn rolling(d: &Deployment) -> Option<(u32, u32)> {
 }
 
 /// The middle of how long pods took from being created to ready, newest revision first.
-fn start_takes(sets: &[SetParts]) -> Option<Span> {
-    sets.iter().find_map(|s| {
-        let mut took: Vec<Span> =
-            s.pods.iter().filter(|(p, _)| p.restarts == 0).filter_map(|(p, _)| Some(p.ready_at?.since(p.created))).collect();
+fn start_takes(groups: &[Group]) -> Option<Span> {
+    groups.iter().find_map(|g| {
+        let pods = g.sets.iter().flat_map(|s| &s.pods);
+        let mut took: Vec<Span> = pods.filter(|(p, _)| p.restarts == 0).filter_map(|(p, _)| Some(p.ready_at?.since(p.created))).collect();
         took.sort_unstable();
         // The stamps are whole seconds.
         took.get(took.len() / 2).map(|t| (*t).max(Span::secs(1)))

@@ -3,6 +3,7 @@
 //! Shared by the threads; holds no connection and decides nothing. Known weakness: a sight is as old as the watch it came from, so
 //! every forward write tests what it was made from.
 
+use super::beside::Scene;
 use super::objects::Deployment;
 use super::template::Door;
 use crate::fleet::Workload;
@@ -23,6 +24,10 @@ pub(super) struct Sight {
     /// Per revision: the name of its ReplicaSet, and where its pods answer.
     pub(super) sets: Vec<(Revision, Arc<str>, Door)>,
     pub(super) pods: Vec<PodSight>,
+    /// What stands around it.
+    pub(super) scene: Scene,
+    /// Whether EndpointSlices may be seen.
+    pub(super) slices_known: bool,
 }
 
 /// A pod that is not being deleted.
@@ -30,7 +35,11 @@ pub(super) struct Sight {
 pub(super) struct PodSight {
     pub(super) name: Arc<str>,
     pub(super) revision: Revision,
+    /// Of the second Deployment.
+    pub(super) next: bool,
     pub(super) ready: bool,
+    /// What the EndpointSlices say of it, where one names it.
+    pub(super) served: Option<bool>,
     /// Why it does not become ready.
     pub(super) trouble: Option<String>,
     /// Until then it may still be starting.

@@ -5,6 +5,8 @@
 
 use super::connection::{LIMIT, Line, within};
 use super::objects::{Deployment, Pod, Row, Seen, Set, Slice};
+use super::route::Route;
+use super::service::Service;
 use crate::units::{Kind, Namespace, Trouble};
 use futures::stream::{BoxStream, SelectAll, StreamExt};
 use kube::api::ListParams;
@@ -27,6 +29,8 @@ pub(super) enum Watched {
     Sets,
     Pods,
     Slices,
+    Services,
+    Routes,
 }
 
 /// What the watch of one kind in one namespace (in all, when empty) told.
@@ -39,10 +43,12 @@ pub(super) struct Told {
 /// What was told. An object comes with whether it is there or gone.
 pub(super) enum What {
     Began,
-    Deployment(Seen<Deployment>, bool),
+    Deployment(Box<Seen<Deployment>>, bool),
     Set(Seen<Set>, bool),
     Pod(Seen<Pod>, bool),
     Slice(Seen<Slice>, bool),
+    Service(Seen<Service>, bool),
+    Route(Seen<Route>, bool),
     Done,
     Failed(Error),
 }
@@ -54,16 +60,22 @@ pub(super) struct Scopes(Vec<(Watched, Vec<String>)>);
 impl Scopes {
     /// Asks for one object of each kind. Without Deployments there is nothing to show; each other kind only makes rows poorer.
     pub(super) async fn ask(line: &Line, client: &Client, namespaces: &[Namespace]) -> Result<Scopes, Trouble> {
-        let (d, s, p, e) = tokio::join!(
+        let (d, s, p, e, services, routes) = tokio::join!(
             scopes::<Deployment>(line, client, namespaces),
             scopes::<Set>(line, client, namespaces),
             scopes::<Pod>(line, client, namespaces),
-            scopes::<Slice>(line, client, namespaces)
+            scopes::<Slice>(line, client, namespaces),
+            scopes::<Service>(line, client, namespaces),
+            scopes::<Route>(line, client, namespaces)
         );
         let mut found = vec![(Watched::Deployments, d?)];
-        for (kind, scopes) in [(Watched::Sets, s), (Watched::Pods, p), (Watched::Slices, e)] {
+        let others =
+            [(Watched::Sets, s), (Watched::Pods, p), (Watched::Slices, e), (Watched::Services, services), (Watched::Routes, routes)];
+        for (kind, scopes) in others {
             match scopes {
                 Ok(namespaces) => found.push((kind, namespaces)),
+                // The cluster has no Gateway API.
+                Err(t) if t.kind == Kind::Failed && kind == Watched::Routes => {}
                 Err(t) if t.kind == Kind::Refused => tracing::warn!("{t}"),
                 Err(t) => return Err(t),
             }
@@ -105,19 +117,23 @@ pub(super) struct Streams {
     all: SelectAll<BoxStream<'static, Told>>,
     /// First lists that are not complete, and when they last went on.
     pending: HashMap<(Watched, String), Instant>,
+    listed: Vec<Watched>,
 }
 
 impl Streams {
     pub(super) fn start(client: &Client, scopes: &Scopes) -> Streams {
-        let mut streams = Streams { all: SelectAll::new(), pending: HashMap::new() };
+        let mut streams =
+            Streams { all: SelectAll::new(), pending: HashMap::new(), listed: scopes.0.iter().map(|(kind, _)| *kind).collect() };
         for (kind, namespaces) in &scopes.0 {
             for namespace in namespaces {
                 streams.pending.insert((*kind, namespace.clone()), Instant::now());
                 streams.all.push(match kind {
-                    Watched::Deployments => told(*kind, client, namespace, What::Deployment),
+                    Watched::Deployments => told(*kind, client, namespace, |seen, there| What::Deployment(Box::new(seen), there)),
                     Watched::Sets => told(*kind, client, namespace, What::Set),
                     Watched::Pods => told(*kind, client, namespace, What::Pod),
                     Watched::Slices => told(*kind, client, namespace, What::Slice),
+                    Watched::Services => told(*kind, client, namespace, What::Service),
+                    Watched::Routes => told(*kind, client, namespace, What::Route),
                 });
             }
         }
@@ -141,6 +157,10 @@ impl Streams {
     /// Whether the first lists of a kind are complete; a kind that may not be listed has none.
     pub(super) fn complete(&self, kind: Watched) -> bool {
         self.pending.keys().all(|(pending, _)| *pending != kind)
+    }
+    /// Whether a kind is listed at all.
+    pub(super) fn lists(&self, kind: Watched) -> bool {
+        self.listed.contains(&kind)
     }
     /// Whether all first lists are complete.
     pub(super) fn all_complete(&self) -> bool {

@@ -6,6 +6,7 @@
 use super::objects::or_empty;
 use crate::units::clean;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A pod template, as far as it is read.
@@ -21,7 +22,9 @@ pub(super) struct Template {
 #[serde(default)]
 struct TemplateMeta {
     #[serde(deserialize_with = "or_empty")]
-    annotations: std::collections::BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    #[serde(deserialize_with = "or_empty")]
+    labels: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -83,6 +86,10 @@ impl Template {
     /// Its images: (container, image), in order.
     pub(super) fn images(&self) -> Vec<(Arc<str>, Arc<str>)> {
         self.spec.containers.iter().map(|c| (clean(&c.name, 253).into(), clean(&c.image, 512).into())).collect()
+    }
+    /// The labels of its pods.
+    pub(super) fn labels(&self) -> BTreeMap<String, String> {
+        self.metadata.labels.clone()
     }
     /// Whether pods wait before they go.
     pub(super) fn drains(&self) -> bool {

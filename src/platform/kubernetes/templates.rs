@@ -6,6 +6,7 @@
 use super::connection::Line;
 use super::objects::CAUSE;
 use super::sights::{Sights, Template};
+use super::template::Door;
 use crate::fleet::Workload;
 use crate::units::{Kind, Place, Revision, Trouble, WorkloadId};
 use kube::api::GetParams;
@@ -36,8 +37,28 @@ pub(super) fn prepare(asked: &mut Asked, aside: &mut JoinSet<()>, line: &Arc<Lin
 
 /// The template of one revision of a Deployment, from its ReplicaSet.
 pub(super) async fn fetch(line: &Line, id: &WorkloadId, revision: &Revision) -> Result<Template, Trouble> {
+    fetch_set(line, id, revision, format!("{}-{revision}", id.name)).await
+}
+
+/// The template of one revision, from any ReplicaSet that runs it, also of a second Deployment.
+pub(super) async fn fetch_any(
+    line: &Line,
+    id: &WorkloadId,
+    revision: &Revision,
+    sets: &[(Revision, Arc<str>, Door)],
+) -> Result<Template, Trouble> {
+    let mut last = Err(gone(id, revision, "no ReplicaSet has it"));
+    for (_, name, _) in sets.iter().filter(|(r, ..)| r == revision) {
+        last = fetch_set(line, id, revision, name.to_string()).await;
+        if last.is_ok() {
+            break;
+        }
+    }
+    last
+}
+
+async fn fetch_set(line: &Line, id: &WorkloadId, revision: &Revision, name: String) -> Result<Template, Trouble> {
     let sets = Request::new(format!("/apis/apps/v1/namespaces/{}/replicasets", id.namespace));
-    let name = format!("{}-{revision}", id.name);
     let doing = format!("get replicasets in namespace {}", id.namespace);
     let got = line.ask(&doing, |client| async move {
         client.request::<Value>(sets.get(&name, &GetParams::default()).map_err(kube::Error::BuildRequest)?).await

@@ -4,11 +4,13 @@
 //! again, since a watch may have lost what happened meanwhile.
 
 use super::connection::{BackOff, LIMIT, Line, code, now, trouble, within};
-use super::index::{Index, Kept};
+use super::index::{Aside, Index, Kept};
 use super::objects::{Deployment, Pod, Row, Seen, Set, Slice, Uid};
+use super::route::Route;
+use super::service::Service;
 use super::sights::Sights;
 use super::streams::{Scopes, Streams, Told, Watched, What};
-use super::{RegionSpec, rights, rows, templates};
+use super::{RegionSpec, beside, rights, rows, templates};
 use crate::fleet::{Fact, Workload};
 use crate::units::{Kind, Place, Span, Time, Trouble, WorkloadId, clean};
 use futures::future::{BoxFuture, FutureExt, OptionFuture};
@@ -62,6 +64,8 @@ struct Live {
     templates: templates::Asked,
     /// Questions on the side; they end with the connection.
     aside: JoinSet<()>,
+    /// Those whose answers go into the rows.
+    found: JoinSet<Vec<(String, Aside)>>,
 }
 
 impl Live {
@@ -115,7 +119,7 @@ impl Watcher {
             self.index = Index::default();
             self.scopes = scopes;
         }
-        (self.index.pods_known, self.index.slices_known) = (false, false);
+        (self.index.pods_known, self.index.slices_known, self.index.services_known) = (false, false, false);
         let streams = Streams::start(&client, &self.scopes);
         let server = format!("{version} {}", self.line.context.name);
         let (heard, flushed) = (Instant::now(), Instant::now() - PACE);
@@ -132,6 +136,7 @@ impl Watcher {
             asked: HashSet::new(),
             templates: HashSet::new(),
             aside: JoinSet::new(),
+            found: JoinSet::new(),
         })
     }
 
@@ -189,6 +194,13 @@ impl Watcher {
                     }
                 }
                 Some(_) = live.aside.join_next(), if !live.aside.is_empty() => {}
+                Some(found) = live.found.join_next(), if !live.found.is_empty() => {
+                    for (namespace, aside) in found.unwrap_or_default() {
+                        self.index.touch_inside(&namespace);
+                        self.index.asides.insert(namespace, aside);
+                        live.dirty();
+                    }
+                }
             }
         }
     }
@@ -220,22 +232,32 @@ impl Watcher {
                 Watched::Sets => self.index.begin::<Set>(namespace),
                 Watched::Pods => self.index.begin::<Pod>(namespace),
                 Watched::Slices => self.index.begin::<Slice>(namespace),
+                Watched::Services => self.index.begin::<Service>(namespace),
+                Watched::Routes => self.index.begin::<Route>(namespace),
             },
-            What::Deployment(seen, there) => self.apply(seen, there),
+            What::Deployment(seen, there) => self.apply(*seen, there),
             What::Set(seen, there) => self.apply(seen, there),
             What::Pod(seen, there) => self.apply(seen, there),
             What::Slice(seen, there) => self.apply(seen, there),
+            What::Service(seen, there) => self.apply(seen, there),
+            What::Route(seen, there) => self.apply(seen, there),
             What::Done => {
                 match kind {
                     Watched::Deployments => self.index.sweep::<Deployment>(namespace),
                     Watched::Sets => self.index.sweep::<Set>(namespace),
                     Watched::Pods => self.index.sweep::<Pod>(namespace),
                     Watched::Slices => self.index.sweep::<Slice>(namespace),
+                    Watched::Services => self.index.sweep::<Service>(namespace),
+                    Watched::Routes => self.index.sweep::<Route>(namespace),
                 }
-                let complete = live.streams.complete(kind);
+                // A split is made of Services and routes: with one of them missing it would be another one.
+                let split = |k| !live.streams.lists(k) || live.streams.complete(k);
+                let both = split(Watched::Services) && split(Watched::Routes) && live.streams.lists(Watched::Services);
+                let complete = live.streams.complete(kind) && (both || !matches!(kind, Watched::Services | Watched::Routes));
                 let known = match kind {
                     Watched::Pods => &mut self.index.pods_known,
                     Watched::Slices => &mut self.index.slices_known,
+                    Watched::Services | Watched::Routes => &mut self.index.services_known,
                     Watched::Deployments | Watched::Sets => &mut false,
                 };
                 if complete && !std::mem::replace(known, complete) {
@@ -283,6 +305,7 @@ impl Watcher {
             later
         });
         for uid in self.index.take_dirty() {
+            self.index.note_split(uid, at);
             let Some((row, again)) = self.index.workload(uid, &region, at) else { continue };
             if let Some(again) = again {
                 live.again.insert(uid, again);
@@ -308,7 +331,9 @@ impl Watcher {
             gone = self.told.keys().filter(lost).cloned().collect();
         }
         for id in gone {
-            self.told.remove(&id);
+            if self.told.remove(&id).is_none() {
+                continue;
+            }
             self.sights.set_moving(&id, false);
             if self.facts.send(Fact::WorkloadGone(id)).await.is_err() {
                 return false;
@@ -317,6 +342,7 @@ impl Watcher {
         let new: Vec<String> = self.index.namespaces().into_iter().filter(|n| !live.asked.contains(*n)).map(str::to_owned).collect();
         if !new.is_empty() {
             live.asked.extend(new.iter().cloned());
+            live.found.spawn(beside::look_around(self.line.clone(), new.clone()));
             live.aside.spawn(rights::ask(self.line.clone(), region.clone(), new, self.facts.clone()));
         }
         if first {

@@ -39,7 +39,9 @@ pub(super) fn rail(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
     let Some(back) = &r.status.back else { return false };
     let now = view.snapshot.now.since(back.began);
     // What is left, which does not grow with the clock while it waits.
-    let about = format!("≈{} more", format::measured(r.status.rollback.about));
+    let left = format::measured(r.status.rollback.about);
+    let pitch = area.width.saturating_sub(12) / (back.legs.len() as u16 + 2);
+    let about = if columns(&left) + 6 < pitch { format!("≈{left} more") } else { format!("+{left}") };
     // Label, short label, point, seconds.
     let mut points: Vec<(String, Option<String>, Point, String)> = Vec::new();
     if area.width >= 76 {

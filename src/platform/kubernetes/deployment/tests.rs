@@ -1,5 +1,6 @@
 //! What is seen and wanted, and the write that comes of it.
 
+use super::super::beside::Scene;
 use super::super::objects::{Deployment, Uid};
 use super::*;
 use crate::fleet::{Pods, RevisionSeen, Workload};
@@ -36,6 +37,10 @@ fn sight() -> Sight {
         stable: None,
         change_cause: None,
         selector: "app=order".into(),
+        selects: None,
+        labels: Default::default(),
+        next_of: None,
+        old: None,
         wanted: vec![],
     };
     let row = Workload {
@@ -60,7 +65,7 @@ fn sight() -> Sight {
         start_takes: None,
         annotations: vec![],
     };
-    Sight { row, deployment, sets: vec![], pods: vec![] }
+    Sight { row, sets: vec![], pods: vec![], scene: Scene::alone(&deployment), slices_known: true, deployment }
 }
 
 fn revision(hash: &str, image: &str, want: u32) -> RevisionSeen {
@@ -111,6 +116,7 @@ fn order(way: Way, share: u16, paused: bool) -> Order {
         container: "app".into(),
         image: "order:v43".into(),
         version: Version::new("v43"),
+        beside: None,
     }
 }
 

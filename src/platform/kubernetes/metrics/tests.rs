@@ -1,5 +1,6 @@
 //! Pages as pods give them, and the intervals that come out.
 
+use super::super::beside::Scene;
 use super::super::objects::{Deployment, Row};
 use super::super::sights::PodSight;
 use super::*;
@@ -46,11 +47,14 @@ fn sight(pods: &[(&str, &str, bool)]) -> Sight {
     let pods = pods.iter().map(|(name, revision, ready)| PodSight {
         name: (*name).into(),
         revision: Revision::new(revision),
+        next: false,
         ready: *ready,
+        served: None,
         trouble: None,
         young_until: Time(0),
     });
-    Sight { row, deployment: Deployment::read(json).unwrap().unwrap(), sets: vec![], pods: pods.collect() }
+    let deployment = Deployment::read(json).unwrap().unwrap();
+    Sight { row, sets: vec![], pods: pods.collect(), scene: Scene::alone(&deployment), slices_known: true, deployment }
 }
 
 fn pages(all: &[(&str, u32, u32)]) -> HashMap<Arc<str>, Page> {
