@@ -46,7 +46,7 @@ impl Deck {
         let context = contexts.current().unwrap();
         let region = Region::new("east");
         let spec = kubernetes::RegionSpec { name: region.clone(), context, namespaces: vec![Namespace::new(&bed.namespace)] };
-        let driver = Driver { identity: format!("{name}@lab/{}", data.display()), lease: LEASE };
+        let driver = Driver { identity: format!("{name}@lab/{}", data.file_name().unwrap().display()), lease: LEASE };
         let platform = KubernetesPlatform::start_as(contexts, &[spec], driver).unwrap();
         let fleet = FleetSpec {
             name: "lab".into(),

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 pub const SEED: u64 = 42;
 /// How long a command waits for regions that do not answer.
 const HEARD: Duration = Duration::from_secs(10);
+/// And then for the logs beside the workloads.
+const RECORDS: Duration = Duration::from_secs(2);
 /// How long it waits at its end for its log to be kept in the clusters.
 const KEPT: Duration = Duration::from_secs(5);
 
@@ -109,7 +111,17 @@ pub fn with_real(args: &FleetArgs, readonly: bool, work: impl AsyncFnOnce(&mut W
 /// Waits until every region has answered, or failed to, and has said what may be written there.
 pub async fn heard(world: &mut World) {
     let end = Instant::now() + HEARD;
-    while !(world.heard_all() && world.rights_known() && world.records_known()) {
+    let mut heard = None;
+    loop {
+        let known = world.heard_all() && world.rights_known();
+        if known && world.records_known() {
+            return;
+        }
+        if known {
+            heard.get_or_insert_with(Instant::now);
+        }
+        // A rollback does not wait for logs that cannot be read.
+        let end = heard.map_or(end, |at: Instant| end.min(at + RECORDS));
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() || tokio::time::timeout(left, world.ready()).await.is_err() {
             return;

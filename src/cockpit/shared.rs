@@ -75,6 +75,13 @@ impl World {
             return;
         };
         let id = record.rollout.clone();
+        // What we wrote ourselves is no news.
+        let ours =
+            self.flown.get(&id).filter(|f| !f.follows && f.paper.as_ref().is_some_and(|p| p.text.starts_with(record.log.as_bytes())));
+        if let Some(term) = ours.map(|f| f.engine.term()) {
+            self.shared.records.insert(workload, (record, term));
+            return;
+        }
         let term = lead(&id, &[Copy { name: "", text: record.log.as_bytes() }]).map(|l| l.log.term()).unwrap_or_default();
         self.shared.records.insert(workload, (record, term));
         self.take_in(&id);
@@ -309,8 +316,10 @@ impl World {
             }
             let Some(log) = flown.paper.as_mut().map(Paper::shared) else { continue };
             for leg in &engine.plan().legs {
-                // One that ended has nothing to say where the next one flies.
-                if records.iter().any(|r| r.workload == leg.workload && r.drives) && engine.ended() {
+                // One that ended, or is back, has nothing to say where the next one flies.
+                let forward = engine.phase() == Phase::Flying;
+                let rank = (forward, !engine.ended());
+                if records.iter().any(|r| r.workload == leg.workload && (r.forward, r.drives) > rank) {
                     continue;
                 }
                 records.retain(|r| r.workload != leg.workload);
@@ -320,7 +329,7 @@ impl World {
                     log: log.clone(),
                     seq: engine.seq(),
                     term: engine.term(),
-                    forward: engine.phase() == Phase::Flying,
+                    forward,
                     drives: !engine.ended(),
                 });
             }
@@ -337,6 +346,11 @@ impl World {
         let mut view = RecordView { not_recorded: self.not_recorded(engine.id()), ..RecordView::default() };
         let Some(flown) = flown.filter(|f| self.platform.keeps() && !f.engine.ended()) else { return view };
         view.branches.clone_from(&flown.branches);
+        for (workload, (record, _)) in self.shared.records.iter().filter(|(_, (record, _))| record.rollout == *engine.id()) {
+            if let Some(branch) = &record.branch {
+                view.branches.push(format!("{} kept beside it in {}", count_lines(branch.as_bytes()), workload.region));
+            }
+        }
         view.faults.clone_from(&flown.faults);
         if flown.follows {
             view.driver = Some(self.driver_view(engine));

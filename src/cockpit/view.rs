@@ -61,6 +61,9 @@ impl World {
         let mut status = engine.status(&seen, self.now);
         self.forget_old_shares(engine, &mut status);
         let record = self.record_view(engine);
+        if let Some(driver) = record.driver.as_ref().filter(|d| !d.name.is_empty()) {
+            status.by = Some(driver.name.clone());
+        }
         if let Some(mood) = self.without_driver(engine, &record) {
             status.mood = mood;
         }

@@ -275,7 +275,10 @@ impl World {
         let flying = |f: &Flown| !f.follows && !f.engine.ended();
         let ids: Vec<RolloutId> = self.flown.iter().filter(|(_, f)| flying(f)).map(|(id, _)| id.clone()).collect();
         for id in &ids {
-            self.check(id);
+            // Who may not drive judges nothing either.
+            if self.flown.get(id).is_some_and(|f| self.driven_elsewhere(&f.engine).is_none()) {
+                self.check(id);
+            }
             self.decide_on(id);
         }
         self.keep_records();
