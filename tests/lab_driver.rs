@@ -38,10 +38,19 @@ fn now() -> Time {
 struct Deck {
     world: World,
     person: Person,
+    /// So far its clock is behind the real one.
+    behind: Span,
 }
 
 impl Deck {
     fn open(bed: &Bed, user: &str, name: &str, data: &Path) -> Deck {
+        Deck::at(bed, user, name, data, Span::ZERO)
+    }
+    /// One whose clock is behind.
+    fn behind(bed: &Bed, name: &str, data: &Path, behind: Span) -> Deck {
+        Deck::at(bed, "admin", name, data, behind)
+    }
+    fn at(bed: &Bed, user: &str, name: &str, data: &Path, behind: Span) -> Deck {
         let contexts = Contexts::read(Some(&bed.lab.kubeconfig(user))).unwrap();
         let context = contexts.current().unwrap();
         let region = Region::new("east");
@@ -56,8 +65,11 @@ impl Deck {
             grace: Span::ZERO,
             regions: vec![RegionSpec { name: region, role: None }],
         };
-        let world = World::new(fleet, Box::new(platform), Box::new(FileStore::new(data)), None, Ids::fresh(), now());
-        Deck { world, person: Person::new(name) }
+        let world = World::new(fleet, Box::new(platform), Box::new(FileStore::new(data)), None, Ids::fresh(), now() - behind);
+        Deck { world, person: Person::new(name), behind }
+    }
+    fn step(&mut self) {
+        self.world.step(now() - self.behind);
     }
     async fn ready(bed: &Bed, user: &str, name: &str, data: &Path) -> Deck {
         let mut deck = Deck::open(bed, user, name, data);
@@ -78,11 +90,11 @@ impl Deck {
         let options = given.map(|(k, v)| (k.to_string(), v.to_string())).collect();
         let sources = Sources { options, ..Sources::default() };
         let (_, plan) = deploy::plan(&self.world, &sources, Some("order"), false).unwrap();
-        self.world.take(now(), Intent::Launch { plan: Arc::new(plan), reason: None }, &self.person.clone(), true).unwrap()
+        self.world.take(now() - self.behind, Intent::Launch { plan: Arc::new(plan), reason: None }, &self.person.clone(), true).unwrap()
     }
     fn press(&mut self, id: &RolloutId, verb: Verb) -> Result<(), Trouble> {
         let press = Intent::Press { rollout: id.clone(), verb, reason: None };
-        self.world.take(now(), press, &self.person.clone(), true).map(drop)
+        self.world.take(now() - self.behind, press, &self.person.clone(), true).map(drop)
     }
 }
 
@@ -95,7 +107,7 @@ async fn until<T>(decks: &mut [&mut Deck], what: &str, mut wanted: impl FnMut(&m
     let end = tokio::time::Instant::now() + PATIENCE;
     loop {
         for deck in decks.iter_mut() {
-            deck.world.step(now());
+            deck.step();
         }
         if let Some(found) = wanted(&mut decks[0].world) {
             return found;
@@ -209,7 +221,7 @@ fn another_flightdeck_sees_it_live_says_when_its_driver_is_gone_takes_it_and_fin
         bob.press(&id, Verb::Take).unwrap();
         assert_eq!((bob.world.follows(&id), bob.world.rollout(&id).unwrap().term()), (false, Term(2)));
         bob.until("in bob's hands", |w| matches!(view(w, &id)?.status.mood, Mood::OnCourse).then_some(())).await;
-        assert!(holder(&bed).await.starts_with("bob@lab/"));
+        bed.until("bob holds the Lease", async || holder(&bed).await.starts_with("bob@lab/").then_some(())).await;
         bob.press(&id, Verb::PromoteFull).unwrap();
         bob.until("promoted", phase(&id, Phase::Promoted)).await;
         bob.until("kept", |w| w.is_kept(&id).then_some(())).await;
@@ -431,5 +443,31 @@ fn a_flightdeck_that_was_stopped_for_a_minute_writes_nothing_when_it_wakes() {
             |o: &Value| serde_json::from_str::<Value>(o["metadata"]["annotations"]["flightdeck.dev/flight"].as_str().unwrap()).unwrap();
         assert_eq!(term(&after)["way"], "back");
         assert_eq!(term(&order(&bed).await)["way"], "back");
+    });
+}
+
+#[test]
+fn a_machine_that_slept_holds_until_leases_are_renewed_and_a_fresh_observation_is_seen() {
+    in_lab("driver-slept", async |bed| {
+        bed.deploy("order", 4, "shop/order:v42").await;
+        bed.until_available("order").await;
+        let folder = tempfile::tempdir().unwrap();
+        let mut ana = Deck::behind(&bed, "ana", folder.path(), Span::secs(62));
+        ana.until("all is known", |w| (w.heard_all() && w.rights_known() && w.records_known() && w.service("order").is_ok()).then_some(()))
+            .await;
+        let id = ana.launch(&HOLDS);
+        ana.until("the first batch", half(&id)).await;
+        // It wakes: nothing is decided before who drives is known again.
+        ana.behind = Span::ZERO;
+        ana.step();
+        let held = ana.view(&id).unwrap().status.mood;
+        let words = "this machine slept for 1m2s: who drives in east is asked first";
+        assert!(
+            matches!(&held, Mood::Held { cause, key: Some('T') } if cause.starts_with(&words[..22]) && cause.ends_with(&words[30..])),
+            "{held:?}"
+        );
+        ana.until("goes on", |w| (view(w, &id)?.status.mood == Mood::OnCourse).then_some(())).await;
+        ana.press(&id, Verb::PromoteFull).unwrap();
+        ana.until("promoted", phase(&id, Phase::Promoted)).await;
     });
 }

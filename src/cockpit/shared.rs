@@ -4,10 +4,10 @@
 //! clock here: a driver is gone when his Lease was *seen* unchanged for longer than it counts. Known weakness: after a start that
 //! takes as long as a Lease to find out.
 
-use super::snapshot::{DriverView, RecordView};
+use super::snapshot::{DriverView, Note, RecordView, Sign};
 use super::world::{Flown, World};
 use crate::fleet::{Flight, Hold, LeaseSeen, RecordOff, RecordSeen, Way, Workload};
-use crate::journal::{Chain, Copy, Lead, encode, lead};
+use crate::journal::{Chain, Copy, Lead, encode, lead, read};
 use crate::platform::Record;
 use crate::rollout::{Event, Input, Mood, Phase, Rollout, Verb};
 use crate::units::{Person, Region, RolloutId, Span, Term, Time, WorkloadId, count};
@@ -83,6 +83,14 @@ impl World {
             return;
         }
         let term = lead(&id, &[Copy { name: "", text: record.log.as_bytes() }]).map(|l| l.log.term()).unwrap_or_default();
+        let fault = read(record.log.as_bytes(), &id).ok().and_then(|log| log.fault);
+        if let Some(fault) = fault.filter(|_| self.shared.records.get(&workload).is_none_or(|(before, _)| before.log != record.log)) {
+            let trouble = fault.trouble(&format!("the log in {}", workload.region));
+            let (subject, rollout) = (workload.name.clone(), Some(id.clone()));
+            let (text, aside) = (trouble.place.to_string(), trouble.cause);
+            self.notes.push_front(Note { at: self.now, sign: Sign::Look, subject, text, aside, rollout });
+            self.notes.truncate(super::MOST_NOTES);
+        }
         self.shared.records.insert(workload, (record, term));
         self.take_in(&id);
     }

@@ -216,3 +216,62 @@ fn without_null(mut data: serde_json::Value) -> serde_json::Value {
     }
     data
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Chain, encode};
+    use crate::rollout::{By, Event, What};
+    use crate::units::{Person, Time};
+
+    fn log(id: &str, events: &[(u64, &str)]) -> String {
+        let (id, mut text) = (RolloutId::new(id), Vec::new());
+        let mut chain = Chain::start(&id);
+        for (n, (term, by)) in events.iter().enumerate() {
+            let seq = n as u64 + 1;
+            let event = Event { seq, term: Term(*term), at: Time(seq as i64), by: By::Person(Person::new(by)), what: What::Paused };
+            encode(&mut chain, &id, &event, &mut text).unwrap();
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    /// Each row: what stands there, ours with its term, whose log stands there afterwards, how many lines of a branch, and why ours is
+    /// not what leads.
+    #[test]
+    fn what_leads_is_written_and_what_does_not_is_kept_beside_it() {
+        let short = log("order-1", &[(1, "ana")]);
+        let ana = log("order-1", &[(1, "ana"), (1, "ana"), (1, "ana")]);
+        let bob = log("order-1", &[(1, "ana"), (2, "bob")]);
+        let broken = bob.replace("bob", "eve");
+        let last = log("order-0", &[(1, "ana")]);
+        let next = log("order-2", &[(5, "bob")]);
+        let there = |id: &str, log: &str| Some(Shelf { rollout: id.into(), log: log.into(), branch: None, version: "7".into() });
+        let table: [(&str, Option<Shelf>, &str, u64, Option<&str>, usize, Option<&str>); 9] = [
+            ("nothing", None, &ana, 1, Some(&ana), 0, None),
+            ("the same", there("order-1", &ana), &ana, 1, None, 0, None),
+            ("less of it", there("order-1", &short), &ana, 1, Some(&ana), 0, None),
+            ("more of it", there("order-1", &ana), &short, 1, None, 0, Some("a longer log of it stands there")),
+            ("an older branch", there("order-1", &ana), &bob, 2, Some(&bob), 2, None),
+            ("a newer branch", there("order-1", &bob), &ana, 1, Some(&bob), 2, Some("another branch of its log leads there")),
+            ("a broken one", there("order-1", &broken), &ana, 1, Some(&ana), 2, None),
+            ("an older rollout", there("order-0", &last), &ana, 1, Some(&ana), 0, None),
+            ("a newer rollout", there("order-2", &next), &ana, 1, None, 0, Some("the log of order-2 stands there, in term 5")),
+        ];
+        for (what, there, mine, term, log, branch, behind) in table {
+            let found = put(mine, &RolloutId::new("order-1"), Term(term), there.as_ref());
+            let lines = found.write.as_ref().and_then(|(_, branch)| branch.as_ref()).map_or(0, |b| b.lines().count());
+            let written = found.write.as_ref().map(|(log, _)| log.as_str());
+            assert_eq!((written, lines, found.behind.as_deref()), (log, branch, behind), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_branch_that_is_kept_already_is_not_written_again() {
+        let (ana, bob) = (log("order-1", &[(1, "ana"), (1, "ana")]), log("order-1", &[(1, "ana"), (2, "bob")]));
+        let there = Shelf { rollout: "order-1".into(), log: bob, branch: None, version: "7".into() };
+        let id = RolloutId::new("order-1");
+        let (log, branch) = put(&ana, &id, Term(1), Some(&there)).write.unwrap();
+        let kept = Shelf { log, branch, ..there };
+        assert_eq!(put(&ana, &id, Term(1), Some(&kept)).write, None);
+    }
+}
