@@ -158,6 +158,15 @@ impl World {
         }
     }
 
+    /// One that somebody else drives by now is shown from his log, which may have been read before that was known.
+    pub(super) fn yield_to(&mut self, id: &RolloutId) {
+        let Some(flown) = self.flown.get(id).filter(|f| !f.follows && f.engine.phase() == Phase::Superseded) else { return };
+        let term = flown.engine.term();
+        if self.shared.records.values().any(|(record, theirs)| record.rollout == *id && *theirs > term) {
+            self.take_in(id);
+        }
+    }
+
     /// Shows a rollout from its log.
     fn follow(&mut self, id: &RolloutId, lead: Lead) {
         let Some(mut engine) = Rollout::replay(id.clone(), &lead.log.events) else { return };

@@ -280,6 +280,7 @@ impl World {
                 self.check(id);
             }
             self.decide_on(id);
+            self.yield_to(id);
         }
         self.keep_records();
         for id in &ids {

@@ -53,7 +53,8 @@ impl Log {
 
 /// The copy that leads; `None` where none has a line that holds.
 pub fn lead(rollout: &RolloutId, copies: &[Copy<'_>]) -> Option<Lead> {
-    let (mut whole, mut faults): (Vec<(&str, Log, &[u8])>, Vec<(String, Fault)>) = Default::default();
+    let mut whole: Vec<(&str, Log, &[u8])> = Vec::new();
+    let mut faults: Vec<(String, Fault)> = Vec::new();
     for copy in copies {
         // Reading from memory does not fail.
         let Ok(log) = read(copy.text, rollout) else { continue };
@@ -120,7 +121,8 @@ mod tests {
         let second = broken.iter().position(|c| *c == b'\n').unwrap();
         broken[second + 20] ^= 1;
         let foreign = taken.replace_id();
-        let table: [(&str, Vec<&[u8]>, &str, u64, &[&str], &[&str]); 9] = [
+        type Row<'a> = (&'a str, Vec<&'a [u8]>, &'a str, u64, &'a [&'a str], &'a [&'a str]);
+        let table: [Row<'_>; 9] = [
             ("one", vec![&ana], "a", 4, &[], &[]),
             ("the longer of two", vec![&short, &ana], "b", 4, &[], &[]),
             ("the same twice", vec![&ana, &ana], "b", 4, &[], &[]),

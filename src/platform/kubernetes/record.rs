@@ -246,7 +246,8 @@ mod tests {
         let last = log("order-0", &[(1, "ana")]);
         let next = log("order-2", &[(5, "bob")]);
         let there = |id: &str, log: &str| Some(Shelf { rollout: id.into(), log: log.into(), branch: None, version: "7".into() });
-        let table: [(&str, Option<Shelf>, &str, u64, Option<&str>, usize, Option<&str>); 9] = [
+        type Row<'a> = (&'a str, Option<Shelf>, &'a str, u64, Option<&'a str>, usize, Option<&'a str>);
+        let table: [Row<'_>; 9] = [
             ("nothing", None, &ana, 1, Some(&ana), 0, None),
             ("the same", there("order-1", &ana), &ana, 1, None, 0, None),
             ("less of it", there("order-1", &short), &ana, 1, Some(&ana), 0, None),
