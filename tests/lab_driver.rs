@@ -232,7 +232,10 @@ fn another_flightdeck_sees_it_live_says_when_its_driver_is_gone_takes_it_and_fin
 
         // The first one comes back: its log is older, and it writes nothing.
         let mut ana = Deck::ready(&bed, "admin", "ana", one.path()).await;
-        ana.until("not driven here", |w| (w.follows(&id) || w.rollout(&id)?.ended()).then_some(())).await;
+        ana.until("not driven here", |w| {
+            (w.follows(&id) || w.rollout(&id)?.ended() || w.rollout(&id)?.phase() == Phase::Superseded).then_some(())
+        })
+        .await;
         assert_eq!(image(&bed).await, "shop/order:v43");
     });
 }
