@@ -4,7 +4,7 @@ use super::snapshot::RegionState;
 use super::track::Track;
 use super::{Note, Sign, World};
 use crate::fleet::{Aspect, BesideSeen, Fact, LegSeen, MetricsSeen, Observed, Reach, Rights, Side, SideSeen, Workload};
-use crate::rollout::{DRIVER, Input, Rollout};
+use crate::rollout::{DRIVER, Input, Phase, Rollout};
 use crate::strategy::PlanLeg;
 use crate::units::{Namespace, Percent, Region, Revision, RolloutId, Span, Time};
 use std::collections::BTreeMap;
@@ -200,7 +200,6 @@ impl World {
                 exists: w.revision(r).is_some(),
             },
         };
-        let (old, new_side) = (side(Some(&leg.old)), side(new.as_ref()));
         let evidence = id.and_then(|id| self.flown.get(id)?.evidence.get(&leg.id));
         let denied = region.and_then(|r| r.rights.get(&leg.workload.namespace)).and_then(|r| r.denied.first());
         let side_of = |revision: &Revision| match revision {
@@ -209,9 +208,14 @@ impl World {
             _ => None,
         };
         let alone = w.beside.as_ref().map_or_else(|| w.complete.then_some(&w.template), |b| b.home.as_ref());
+        // On the way back what its owner put there meanwhile is the old side: it is not the version that is left.
+        let back = leg.beside.is_some() && matches!(engine.phase(), Phase::RollingBack | Phase::Back | Phase::Aborted);
+        let is_new = |r: &Revision| w.revision(r).is_none_or(|r| r.images.iter().any(|(c, i)| *c == leg.container && *i == leg.image));
+        let own = alone.filter(|r| back && side_of(r).is_none() && !is_new(r));
+        let (old, new_side) = (side(own.or(Some(&leg.old))), side(new.as_ref()));
         LegSeen {
             reach,
-            home: alone.and_then(side_of),
+            home: own.map(|_| Side::Old).or_else(|| alone.and_then(side_of)),
             beside: w.beside.as_ref().map(|b| BesideSeen { side: b.revision.as_ref().and_then(side_of), share: b.share }),
             template: Some(w.template.clone()),
             want: new.as_ref().map_or(Some(Percent::ZERO), |r| w.want(r)),
