@@ -4,7 +4,7 @@ use super::snapshot::RegionState;
 use super::track::Track;
 use super::{Note, Sign, World};
 use crate::fleet::{Aspect, BesideSeen, Fact, LegSeen, MetricsSeen, Observed, Reach, Rights, Side, SideSeen, Workload};
-use crate::rollout::{Input, Phase, Rollout};
+use crate::rollout::{DRIVER, Input, Phase, Rollout};
 use crate::strategy::PlanLeg;
 use crate::units::{Namespace, Percent, Region, Revision, RolloutId, Span, Time};
 use std::collections::BTreeMap;
@@ -32,7 +32,8 @@ impl World {
     /// Takes one fact in, and tells the rollouts what it means for them.
     pub(super) fn fold(&mut self, fact: Fact) {
         // Numbers are shown once a second; what a rollout makes of them is shown at once.
-        self.dirty |= !matches!(fact, Fact::Sampled(_) | Fact::Heard { .. } | Fact::LagSeen { .. });
+        self.dirty |=
+            !matches!(fact, Fact::Sampled(_) | Fact::Heard { .. } | Fact::LagSeen { .. } | Fact::LeaseSeen { .. } | Fact::Driving { .. });
         let now = self.now;
         match fact {
             Fact::Connected { region, server } => {
@@ -119,6 +120,11 @@ impl World {
             Fact::LagSeen { region, data, lag, promise } => {
                 self.lags.insert((data, region), (lag, promise));
             }
+            Fact::RecordSeen { workload, record } => self.record_seen(workload, record.map(|r| *r)),
+            Fact::LeaseSeen { workload, lease } => self.lease_seen(workload, lease),
+            Fact::RecordsListed { region, denied } => self.records_listed(region, denied),
+            Fact::RecordKept { workload, rollout, upto, off } => self.record_kept(workload, rollout, upto, off),
+            Fact::Driving { workload, rollout, at, held } => self.driving(workload, rollout, at, held),
             Fact::VersionsSeen { service, versions } => {
                 self.versions.insert(service, versions);
             }
@@ -215,7 +221,7 @@ impl World {
             want: new.as_ref().map_or(Some(Percent::ZERO), |r| w.want(r)),
             seen: new.as_ref().and_then(|r| self.share_of(engine, leg, row, r)),
             load: row.track.load(self.now, Span::mins(1)),
-            flight: w.flight.clone(),
+            flight: self.highest_flight(engine, w),
             paused: w.paused,
             complete: w.complete,
             stuck: new_side.pods.as_ref().and_then(|p| p.stuck.clone()),
@@ -243,6 +249,9 @@ impl World {
     /// Gates that something here can tell about.
     fn gates(&self, engine: &Rollout) -> BTreeMap<String, Result<(), String>> {
         let mut gates = BTreeMap::new();
+        if let Some(why) = self.driven_elsewhere(engine) {
+            gates.insert(DRIVER.into(), Err(why));
+        }
         if !self.lags.is_empty() {
             let regions: Vec<&Region> = engine.plan().legs.iter().map(|l| &l.region).collect();
             let late = self.lags.iter().find(|((_, region), (lag, promise))| regions.contains(&region) && lag > promise);

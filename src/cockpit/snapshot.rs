@@ -171,6 +171,20 @@ pub enum Sign {
     Plain,
 }
 
+/// Who drives a rollout, seen from another flightdeck.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DriverView {
+    /// `ana@laptop`.
+    pub name: String,
+    /// For how long his Lease was not renewed, once that is longer than it counts.
+    #[serde(rename = "goneSeconds", skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Span>,
+    /// The Lease was given back: the name is who wrote the log last.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub nobody: bool,
+}
+
 /// Whether a rollout's log is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -178,6 +192,18 @@ pub struct RecordView {
     /// Why not, where it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_recorded: Option<String>,
+    /// Where it is kept here only, and why: `eu-west-1: patch configmaps in namespace shop: denied (403)`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only_here: Vec<String>,
+    /// Whose flightdeck drives it, where that is not this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<DriverView>,
+    /// Branches of its log that do not lead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<String>,
+    /// Copies of its log that do not hold, with their line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
 }
 
 /// A rollout with its numbers.

@@ -11,7 +11,7 @@ pub use simulator::Simulator;
 use crate::fleet::{Division, Fact};
 use crate::rollout::{Ask, Wish};
 use crate::strategy::Queries;
-use crate::units::{Revision, RolloutId, Span, Time, Version, WorkloadId};
+use crate::units::{Revision, RolloutId, Span, Term, Time, Version, WorkloadId};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -66,12 +66,37 @@ pub struct Judged {
     pub metrics: Option<Queries>,
 }
 
+/// A log to be kept beside one of its rollout's workloads, and the right to drive to be held there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Whose log.
+    pub rollout: RolloutId,
+    /// The workload, with its region.
+    pub workload: WorkloadId,
+    /// Its lines, all of them.
+    pub log: Arc<str>,
+    /// The `seq` of its last event.
+    pub seq: u64,
+    /// Its term.
+    pub term: Term,
+    /// It moves forward: without the right to drive nothing of it is written.
+    pub forward: bool,
+    /// The right to drive is wanted; else it is given back.
+    pub drives: bool,
+}
+
 /// The platform's face, poll-style: nothing here waits.
 pub trait Platform {
     /// Wants a state. A newer wish for the same workload and aspect replaces an older one and never waits for its call.
     fn send(&mut self, now: Time, order: Order);
     /// The questions that are open now, all of them; what is missing is not asked any more.
     fn ask(&mut self, now: Time, open: &[Question]);
+    /// The logs that are kept beside workloads from now on, all of them; what is missing is let go. It delays no order.
+    fn keep(&mut self, _now: Time, _records: &[Record]) {}
+    /// Whether logs can be kept out there, where other flightdecks see them.
+    fn keeps(&self) -> bool {
+        false
+    }
     /// The next fact, if there is one.
     fn poll(&mut self, now: Time) -> Option<Fact>;
     /// When it wants to be polled next, if time alone can bring something.

@@ -452,6 +452,7 @@ fn helps<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Vec<Fact<'a>> {
             'r' => Some((Action::Retry, "try again".to_owned())),
             'S' => Some((Action::Skip, "skip".to_owned())),
             'p' => Some((Action::Pause, "resume".to_owned())),
+            'T' => Some((Action::Take, "take the controls".to_owned())),
             _ => None,
         },
         Mood::Aborted => Some((Action::Retry, "begin again".to_owned())),

@@ -135,6 +135,18 @@ fn lines(r: &RolloutView, view: &View<'_>) -> Vec<Line> {
         "log",
         r.record.not_recorded.as_ref().map(|why| format!("not recorded: {why}")).unwrap_or_default(),
     );
+    for why in &r.record.only_here {
+        add(Some((Sign::Look, Role::Warn)), "log", format!("only here: {why}"));
+    }
+    for branch in &r.record.branches {
+        add(Some((Sign::Look, Role::Warn)), "log", format!("another branch is kept: {branch}"));
+    }
+    for fault in &r.record.faults {
+        add(Some((Sign::Look, Role::Warn)), "log", fault.clone());
+    }
+    if let Some(driver) = r.record.driver.as_ref().filter(|d| d.gone.is_none() && !d.nobody) {
+        add(Some((Sign::Look, Role::Text)), "driver", format!("{}: T takes the controls", driver.name));
+    }
     for region in &view.snapshot.regions {
         let name = region.name.as_str();
         if let RegionState::Silent { since, why, again } = &region.state {
