@@ -180,6 +180,7 @@ async fn fly(bed: &Bed, seed: u64) -> Tally {
         How::Canary => behind_a_gateway(bed, "60").await,
         _ => bed.load(&["--service", &format!("{}/order", bed.namespace), "--rps", "60", "--timeout", "10"]),
     };
+    let begun = owner::answered(bed, &users).await;
     let carrier = match how {
         How::Canary => follow(bed, "gateway.networking.k8s.io", "HTTPRoute"),
         _ => follow(bed, "", "Service"),
@@ -241,8 +242,9 @@ async fn fly(bed: &Bed, seed: u64) -> Tally {
     let met = faults.seen().len();
     drop(deck);
     let report: Report = users.stop();
-    if how != How::Rolling && report.failed > 0 {
-        wrong.push(format!("{} requests lost: {:?}", report.failed, report.failures));
+    let lost = owner::lost(&report, begun, f64::MAX);
+    if how != How::Rolling && lost > 0 {
+        wrong.push(format!("{lost} requests lost: {:?}", report.failures));
     }
     if let (Some(proven), Some(new), true) = (proven, report.versions.get(NEW), back && how != How::Rolling)
         && new.last_start > proven

@@ -132,6 +132,7 @@ async fn fly(bed: &Bed, case: Case) -> Tally {
     let mut random = Pcg64Mcg::seed_from_u64(seed);
     let manifest = manifest(bed).await;
     let users = users(bed, flight.routed()).await;
+    let begun = owner::answered(bed, &users).await;
     let admin = bed.lab.kubeconfig("admin");
     let faults = Faults::before(&admin);
     let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -244,7 +245,7 @@ async fn fly(bed: &Bed, case: Case) -> Tally {
     }
     drop(deck);
     let report = users.stop();
-    for (what, from, to) in [("before it stopped", 0.0, stopped), ("between", stopped, acts[0].from), ("at its end", acted, f64::MAX)] {
+    for (what, from, to) in [("before it stopped", begun, stopped), ("between", stopped, acts[0].from), ("at its end", acted, f64::MAX)] {
         let lost = lost(&report, from, to);
         if lost > 0 {
             wrong.push(format!("{lost} requests lost {what}: {:?}", report.failures));

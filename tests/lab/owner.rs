@@ -50,6 +50,12 @@ pub fn lost(report: &Report, from: f64, to: f64) -> u64 {
     within.map(|(_, interval)| interval.lost.values().sum::<u64>()).sum()
 }
 
+/// Waits until the users are answered, and says since when: before, the load itself has not yet heard where to send.
+pub async fn answered(bed: &Bed, users: &Load) -> f64 {
+    bed.until("users are answered", async || (users.so_far().ok > 0).then_some(())).await;
+    now()
+}
+
 pub async fn deployment(bed: &Bed, name: &str) -> Option<Deployment> {
     bed.api::<Deployment>().get_opt(name).await.unwrap()
 }
