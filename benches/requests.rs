@@ -85,7 +85,7 @@ fn measure(what: &str, regions: &[(&str, String)], servers: &[ApiServer], first_
     std::fs::write(&path, config.to_string()).unwrap();
     let specs: Vec<RegionSpec> = regions
         .iter()
-        .map(|(name, _)| RegionSpec { name: Region::new(*name), context: (*name).to_owned(), namespaces: Vec::new() })
+        .map(|(name, _)| RegionSpec { name: Region::new(*name), context: (*name).to_owned(), namespaces: Vec::new(), prometheus: None })
         .collect();
     let began = Instant::now();
     let mut platform = KubernetesPlatform::start(Contexts::read(Some(&path)).unwrap(), &specs).unwrap();

@@ -67,6 +67,7 @@ fn plan(weight: Percent, load: Option<f64>, latency: Span) -> Plan {
         max_surge: Amount::Pods(1),
         max_unavailable: Amount::Share(weight),
         cleanup_old_versions: true,
+        metrics: None,
     };
     Plan {
         service: Service::new("shop", "order"),

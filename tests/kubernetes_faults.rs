@@ -45,6 +45,7 @@ impl Eyes {
             name: Region::new(name),
             context: (*name).to_owned(),
             namespaces: namespaces.iter().map(Namespace::new).collect(),
+            prometheus: None,
         };
         let specs: Vec<RegionSpec> = regions.iter().map(spec).collect();
         let platform = KubernetesPlatform::start(Contexts::read(Some(&path)).unwrap(), &specs).unwrap();

@@ -31,7 +31,7 @@ impl Eyes {
     fn open(bed: &Bed, user: &str) -> Eyes {
         let contexts = Contexts::read(Some(&bed.lab.kubeconfig(user))).unwrap();
         let context = contexts.current().unwrap();
-        let spec = RegionSpec { name: Region::new("east"), context, namespaces: vec![Namespace::new(&bed.namespace)] };
+        let spec = RegionSpec { name: Region::new("east"), context, namespaces: vec![Namespace::new(&bed.namespace)], prometheus: None };
         Eyes { platform: KubernetesPlatform::start(contexts, &[spec]).unwrap(), rows: BTreeMap::new(), seen: Vec::new() }
     }
     /// The first fact from here on that `wanted` makes something of.
@@ -340,7 +340,7 @@ fn pods_are_asked_for_their_health_and_their_counts() {
         let mut eyes = Eyes::open(&bed, "admin");
         let row = eyes.at_rest("v42-errors50").await;
         let (rollout, leg) = (RolloutId::new("order-1"), LegId::new("east"));
-        let question = |ask| Question { rollout: rollout.clone(), workload: row.id.clone(), ask };
+        let question = |ask| Question { rollout: rollout.clone(), workload: row.id.clone(), ask, judged: None };
         let (revision, path) = (Some(row.template.clone()), "/health".to_owned());
         eyes.platform
             .ask(Time(0), &[question(Ask::Closely { leg: leg.clone() }), question(Ask::Health { leg: leg.clone(), revision, path })]);

@@ -40,7 +40,9 @@ impl Deck {
         let contexts = Contexts::read(Some(&bed.lab.kubeconfig("admin"))).unwrap();
         let context = contexts.current().unwrap();
         let namespaces = vec![Namespace::new(&bed.namespace)];
-        let platform = KubernetesPlatform::start(contexts, &[RegionSpec { name: Region::new("east"), context, namespaces }]).unwrap();
+        let platform =
+            KubernetesPlatform::start(contexts, &[RegionSpec { name: Region::new("east"), context, namespaces, prometheus: None }])
+                .unwrap();
         let regions = vec![flightdeck::cockpit::RegionSpec { name: Region::new("east"), role: None }];
         let (protection, grace) = (Protection::Open, Span::ZERO);
         let spec = FleetSpec { name: "lab".into(), practice: false, protection, readonly: false, grace, regions };

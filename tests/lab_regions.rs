@@ -53,6 +53,7 @@ impl Deck {
                 name: Region::new(*name),
                 context: (*context).to_owned(),
                 namespaces: vec![Namespace::new(namespace)],
+                prometheus: None,
             })
             .collect();
         let platform = KubernetesPlatform::start(Contexts::read(Some(kubeconfig)).unwrap(), &specs).unwrap();
@@ -186,8 +187,7 @@ async fn selected(bed: &Bed) -> String {
     bed.api::<Service>().get("order").await.unwrap().spec.unwrap().selector.unwrap()["app"].clone()
 }
 
-const ROLLING: [(&str, &str); 4] =
-    [("strategy", "rolling"), ("healthyInARow", "1"), ("checkInterval", "1s"), ("rollbackWindow", "10m")];
+const ROLLING: [(&str, &str); 4] = [("strategy", "rolling"), ("healthyInARow", "1"), ("checkInterval", "1s"), ("rollbackWindow", "10m")];
 const BLUE_GREEN: [(&str, &str); 4] =
     [("strategy", "blue-green"), ("healthyInARow", "1"), ("checkInterval", "1s"), ("rollbackWindow", "10m")];
 
@@ -220,10 +220,8 @@ async fn the_rest_at_once_and_the_west_later(deck: &mut Deck, beds: &[Bed], away
     assert_eq!(deck.moods(), proven);
     drop(away);
     deck.until("the west is back", async |_| back(&beds[WEST]).await.then_some(())).await;
-    deck.until("all of it is proven", async |world| {
-        matches!(world.rollout(&id)?.phase(), Phase::Back | Phase::RolledBack).then_some(())
-    })
-    .await;
+    deck.until("all of it is proven", async |world| matches!(world.rollout(&id)?.phase(), Phase::Back | Phase::RolledBack).then_some(()))
+        .await;
 }
 
 #[test]
@@ -414,7 +412,8 @@ fn contexts_that_hang_and_refuse_are_still_being_tried_when_rows_are_there_and_a
         .await;
         drop(asked);
         // What is pressed while a question to it is open does not wait for its end.
-        let asked = deck.until("the next question", async |_| tokio::time::timeout(Duration::ZERO, silent.accept()).await.ok()?.ok()).await.0;
+        let asked =
+            deck.until("the next question", async |_| tokio::time::timeout(Duration::ZERO, silent.accept()).await.ok()?.ok()).await.0;
         deck.press(Verb::Rollback).unwrap();
         deck.until("both have the old template", async |_| {
             let (east, middle) = (deployment(&beds[0], "order").await, deployment(&beds[1], "order").await);

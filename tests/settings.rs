@@ -1,7 +1,7 @@
 //! The settings: the design's own example, and what each mistake is answered with.
 
 use flightdeck::fleet::{Protection, Role};
-use flightdeck::settings::{Folders, Prometheus, Settings, load, parse};
+use flightdeck::settings::{Auth, Folders, Metrics, Prometheus, PrometheusAt, SecretFrom, Settings, load, parse};
 use flightdeck::units::{Namespace, Place, Span};
 use std::path::Path;
 
@@ -43,9 +43,10 @@ fn the_example_of_the_design_is_read() {
     let [us, eu] = fleet.regions.as_slice() else { panic!("{:?}", fleet.regions) };
     assert_eq!((us.name.as_str(), us.role, us.context.as_str()), ("us-east-1", Role::Primary, "prod-use1"));
     assert_eq!(us.namespaces, [Namespace::new("shop")]);
-    let service = Prometheus::Service { namespace: Namespace::new("monitoring"), name: "prometheus".into(), port: 9090 };
-    assert_eq!(us.prometheus, Some(service));
-    assert_eq!((eu.role, &eu.prometheus), (Role::Replica, &Some(Prometheus::Url("https://prom.eu.example".into()))));
+    let service = PrometheusAt::Service { namespace: Namespace::new("monitoring"), name: "prometheus".into(), port: 9090 };
+    let at = |prometheus: &Option<Prometheus>| prometheus.as_ref().map(|p| p.at.clone());
+    assert_eq!(at(&us.prometheus), Some(service));
+    assert_eq!((eu.role, at(&eu.prometheus)), (Role::Replica, Some(PrometheusAt::Url("https://prom.eu.example".into()))));
     assert_eq!(
         (settings.theme.as_deref(), settings.glyphs.as_deref(), settings.color.as_deref()),
         (Some("light"), Some("block"), Some("256"))
@@ -126,8 +127,35 @@ fn each_mistake_has_its_own_answer() {
         (region("prometheus: { url: prom }"), "c:1:61: url: `prom` is not a URL: write https://prometheus.example"),
         (
             region("prometheus: { url: 'https://me:secret@prom' }"),
-            "c:1:61: url: a password in a URL: leave it out: settings hold no secrets",
+            "c:1:61: url: a password in a URL: leave it out, and write basic: { user: NAME, password: { env: VARIABLE } }",
         ),
+        (
+            region("prometheus: { url: 'http://p', bearer: s3cr3t }"),
+            "c:1:81: bearer: a secret where it is kept belongs: write { env: VARIABLE } or { file: /path }: settings hold no secrets",
+        ),
+        (
+            region("prometheus: { url: 'http://p', bearer: { env: A, file: b } }"),
+            "c:1:81: bearer is kept in one place: write { env: VARIABLE } or { file: /path }: settings hold no secrets",
+        ),
+        (
+            region("prometheus: { url: 'http://p', basic: { user: me } }"),
+            "c:1:80: basic needs a user and a password: write { user: NAME, password: { env: VARIABLE } }",
+        ),
+        (
+            region("prometheus: { url: 'http://p', bearer: { env: A }, basic: { user: me, password: { env: A } } }"),
+            "c:1:100: prometheus has a bearer and a basic: keep one of them",
+        ),
+        (
+            region("prometheus: { service: 'm/p:1', bearer: { env: A } }"),
+            "c:1:82: bearer with a service: leave it out: the API server is asked as the kubeconfig's user, and passes nothing on",
+        ),
+        (
+            region("prometheus: { url: 'http://p', tenant: 'a b' }"),
+            "c:1:81: tenant: `a b` cannot be a tenant: letters, digits and signs without blanks, 150 at most",
+        ),
+        (region("prometheus: { url: 'http://p', scrapeInterval: 100ms }"), "c:1:89: scrapeInterval: 100ms is below 1s: write 1s or more"),
+        (region("prometheus: { url: 'http://p' }, metrics: istoi"), "c:1:84: metrics: `istoi` is not known here: did you mean istio?"),
+        (region("metrics: pods"), "c:1:31: metrics without a prometheus: add prometheus: { url: https://... }; without one pods are asked"),
         (
             region("prometheus: { service: prometheus }"),
             "c:1:65: service: `prometheus` is not a service with its port: write monitoring/prometheus:9090",
@@ -141,6 +169,37 @@ fn each_mistake_has_its_own_answer() {
         .filter(|(text, told)| table.iter().any(|(t, m)| t == *text && m != told))
         .collect();
     assert!(told.is_empty(), "{told:#?}");
+}
+
+#[test]
+fn a_prometheus_says_who_asks_and_what_and_never_a_secret() {
+    let text = r#"
+fleets:
+  - name: a
+    regions:
+      - name: r
+        prometheus:
+          url: https://p/prefix
+          basic: { user: me, password: { file: /run/secrets/p } }
+          tenant: shop
+          ca: /etc/ca.pem
+          scrapeInterval: 30s
+        metrics:
+          requests: sum(increase(r{revision="{{revision}}"}[{{interval}}]))
+          errors: sum(increase(e{revision="{{revision}}"}[{{interval}}])) or vector(0)
+      - { name: s, prometheus: { service: "m/p:1" }, metrics: istio }
+"#;
+    let fleet = read(text).fleets.remove(0);
+    let first = fleet.regions[0].prometheus.clone().unwrap();
+    let password = SecretFrom::File("/run/secrets/p".into());
+    assert_eq!(first.auth, Some(Auth::Basic { user: "me".into(), password }));
+    assert_eq!(
+        (first.tenant.as_deref(), first.ca.as_deref(), first.scrapes),
+        (Some("shop"), Some(Path::new("/etc/ca.pem")), Span::secs(30))
+    );
+    assert!(matches!(&first.metrics, Metrics::Own(own) if own.errors.ends_with("or vector(0)") && own.latency.is_none()));
+    let second = fleet.regions[1].prometheus.clone().unwrap();
+    assert_eq!((second.metrics, second.scrapes), (Metrics::Preset("istio"), Span::secs(15)));
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn order(region: &str, aspect: Aspect, want: Want, term: u64, way: Way) -> Order
     }
 }
 fn question(region: &str, ask: Ask) -> Question {
-    Question { rollout: RolloutId::new("order-service-test"), workload: id(region, "order-service"), ask }
+    Question { rollout: RolloutId::new("order-service-test"), workload: id(region, "order-service"), ask, judged: None }
 }
 fn incident(when: When, fault: Fault) -> Incident {
     Incident { when, regions: Vec::new(), lasts: None, fault }

@@ -278,6 +278,9 @@ pub enum StrategiesCommand {
 /// `doctor`
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// Ask each region's Prometheus about a service, or about the first few, and show what comes back
+    #[arg(long, value_name = "SERVICE", num_args = 0..=1)]
+    pub metrics: Option<Option<String>>,
     /// The fleet.
     #[command(flatten)]
     pub fleet: FleetArgs,

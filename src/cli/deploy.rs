@@ -193,7 +193,9 @@ async fn drive(world: &mut World, id: &RolloutId, report: &mut Report, speed: Op
             world.take(world.now(), press, &flight::person(), true).map_err(|t| vec![t])?;
             continue;
         }
-        if let Some(code) = outcome(phase) {
+        // Somebody took the controls: this one has nothing to do any more.
+        if let Some(code) = outcome(phase).or(world.follows(id).then_some(11)) {
+            flight::kept(world, id).await;
             return finish(world, id, report, code);
         }
         if stalled(world, id, report.last) {

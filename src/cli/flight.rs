@@ -6,9 +6,9 @@ use crate::cockpit::{Clock, FleetSpec, Ids, RegionSpec, World};
 use crate::fleet::Protection;
 use crate::journal::{FileStore, Memory, SeenHealthy, Store};
 use crate::platform::Simulator;
-use crate::platform::kubernetes::{self, Contexts, KubernetesPlatform};
+use crate::platform::kubernetes::{self, Contexts, Driver, KubernetesPlatform};
 use crate::practice::Scenario;
-use crate::settings::{Destination, FleetSettings, choose};
+use crate::settings::{Destination, FleetSettings, Folders, choose};
 use crate::simulator::START;
 use crate::units::{Kind, Person, Place, Span, Time, Trouble};
 use std::time::{Duration, Instant};
@@ -17,6 +17,10 @@ use std::time::{Duration, Instant};
 pub const SEED: u64 = 42;
 /// How long a command waits for regions that do not answer.
 const HEARD: Duration = Duration::from_secs(10);
+/// And then for the logs beside the workloads.
+const RECORDS: Duration = Duration::from_secs(2);
+/// How long it waits at its end for its log to be kept in the clusters.
+const KEPT: Duration = Duration::from_secs(5);
 
 /// The practice fleet, with its past. Its logs stay to be read; nothing goes on from them, since a simulated fleet does not
 /// outlive its process.
@@ -76,9 +80,14 @@ pub fn real(fleet: &FleetSettings, contexts: Contexts, readonly: bool) -> Result
     let regions: Vec<kubernetes::RegionSpec> = fleet
         .regions
         .iter()
-        .map(|r| kubernetes::RegionSpec { name: r.name.clone(), context: r.context.clone(), namespaces: r.namespaces.clone() })
+        .map(|r| kubernetes::RegionSpec {
+            name: r.name.clone(),
+            context: r.context.clone(),
+            namespaces: r.namespaces.clone(),
+            prometheus: r.prometheus.clone(),
+        })
         .collect();
-    let platform = KubernetesPlatform::start(contexts, &regions).map_err(one)?;
+    let platform = KubernetesPlatform::start_as(contexts, &regions, driver(&folders)).map_err(one)?;
     let (healthy, trouble) = SeenHealthy::open(folders.healthy());
     if let Some(trouble) = trouble {
         tracing::warn!(%trouble, "what was seen healthy is not known");
@@ -107,7 +116,46 @@ pub fn with_real(args: &FleetArgs, readonly: bool, work: impl AsyncFnOnce(&mut W
 /// Waits until every region has answered, or failed to, and has said what may be written there.
 pub async fn heard(world: &mut World) {
     let end = Instant::now() + HEARD;
-    while !(world.heard_all() && world.rights_known()) {
+    let mut heard = None;
+    loop {
+        let known = world.heard_all() && world.rights_known();
+        if known && world.records_known() {
+            return;
+        }
+        if known {
+            heard.get_or_insert_with(Instant::now);
+        }
+        // A rollback does not wait for logs that cannot be read.
+        let end = heard.map_or(end, |at: Instant| end.min(at + RECORDS));
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() || tokio::time::timeout(left, world.ready()).await.is_err() {
+            return;
+        }
+        world.step(now());
+    }
+}
+
+/// Who this flightdeck is to others: the person, the machine, and the data folder, since what is in flight there goes on here.
+fn driver(folders: &Folders) -> Driver {
+    let known = std::fs::read_to_string(folders.driver()).ok().map(|t| crate::units::clean(t.trim(), 40)).filter(|t| !t.is_empty());
+    let fresh = || {
+        let fresh = Driver::default().identity.rsplit('/').next().unwrap_or_default().to_owned();
+        let kept = std::fs::create_dir_all(&folders.data).and_then(|()| std::fs::write(folders.driver(), &fresh));
+        if let Err(e) = kept {
+            tracing::warn!("who drives here has a new name each time: {e}");
+        }
+        fresh
+    };
+    let host = std::fs::read_to_string("/etc/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    let host = crate::units::clean(host.trim(), 63);
+    let host = if host.is_empty() { "localhost" } else { &host };
+    Driver { identity: format!("{}@{host}/{}", person(), known.unwrap_or_else(fresh)), ..Driver::default() }
+}
+
+/// Waits until a rollout's last lines stand in its clusters, a short time at most: this process may be the only one that has them.
+pub async fn kept(world: &mut World, id: &crate::units::RolloutId) {
+    let end = Instant::now() + KEPT;
+    while !world.is_kept(id) {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() || tokio::time::timeout(left, world.ready()).await.is_err() {
             return;

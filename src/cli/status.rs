@@ -2,7 +2,8 @@
 
 use super::args::StatusArgs;
 use super::{Done, SCHEMA, columns, flight, print, verb};
-use crate::cockpit::{RegionState, Snapshot, World};
+use crate::cockpit::{RecordView, RegionState, Snapshot, World};
+use crate::units::RolloutId;
 use serde_json::{Value, json};
 
 /// Runs the command.
@@ -70,6 +71,20 @@ fn forget(value: &mut Value) {
     }
 }
 
+/// Who drives a rollout, and where its log is not.
+fn recorded(id: &RolloutId, record: &RecordView) -> Vec<String> {
+    let driver = record.driver.as_ref().map(|d| match (d.gone, d.nobody) {
+        (Some(gone), _) => format!("driver {} gone for {gone}: `flightdeck take {id}` takes the controls", d.name),
+        (None, true) => format!("nobody drives it, {} did last: `flightdeck take {id}` takes the controls", d.name),
+        (None, false) => format!("driven by {}", d.name),
+    });
+    let lines = driver.into_iter();
+    let lines = lines.chain(record.not_recorded.as_ref().map(|why| format!("not recorded: {why}")));
+    let lines = lines.chain(record.only_here.iter().map(|why| format!("its log is only here: {why}")));
+    let lines = lines.chain(record.branches.iter().map(|branch| format!("another branch of its log: {branch}")));
+    lines.chain(record.faults.iter().cloned()).map(|line| format!("  {id}: {line}\n")).collect()
+}
+
 fn table(snapshot: &Snapshot) -> String {
     let mut text = String::new();
     for region in &snapshot.regions {
@@ -94,6 +109,7 @@ fn table(snapshot: &Snapshot) -> String {
             ]
         })
         .collect();
+    let driven: Vec<String> = snapshot.rollouts.iter().flat_map(|r| recorded(&r.status.id, &r.record)).collect();
     let (answer, all) = snapshot.clusters();
     text += match flights.is_empty() {
         true if answer == 0 => "\nnothing is known: `flightdeck doctor` says what to do\n",
@@ -101,6 +117,7 @@ fn table(snapshot: &Snapshot) -> String {
         false => "\n",
     };
     text += &columns(&flights);
+    driven.iter().for_each(|line| text += line);
     let mut rows: Vec<Vec<String>> = Vec::new();
     for service in &snapshot.services {
         let cell = |c: &Option<crate::cockpit::Cell>| match c {

@@ -53,6 +53,7 @@ async fn follow(world: &mut World, id: &RolloutId, verb: Verb, json: bool) -> Do
             _ => world.nothing_open(id),
         };
         if done || flight::now().since(began) >= limit {
+            flight::kept(world, id).await;
             return say(world, id, verb, json, done);
         }
         let next = world.poll_timeout().map_or(500, |at| at.since(flight::now()).0.min(500));

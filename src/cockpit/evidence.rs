@@ -2,9 +2,10 @@
 //!
 //! It lives here and not in the engine; after a restart it starts again at nothing, and the engine's gate waits for it.
 
-use super::{VerdictView, World};
+use super::fold::Row;
+use super::{LegMetrics, VerdictView, World};
 use crate::analysis::{Look, Reading, Threshold, Verdict, check};
-use crate::fleet::{Counts, Sample};
+use crate::fleet::{Counts, Metered, Sample};
 use crate::rollout::{Input, Phase, Rollout};
 use crate::strategy::{Limit, PlanLeg};
 use crate::units::{LegId, Percent, RolloutId, Span, Time};
@@ -95,10 +96,14 @@ impl World {
             }
             let (old, new, upto) = window.unwrap_or((None, None, self.now));
             let news = self.has_news(id, leg, upto);
+            let uncounted = self.flown.get(id).and_then(|f| self.uncounted(&f.engine, leg)).filter(|_| new.is_none());
             let Some(flown) = self.flown.get_mut(id) else { return };
             let known = flown.evidence.entry(leg.id.clone()).or_default();
             known.checked = Some(upto);
             let mut reading = check(old.as_ref(), new.as_ref(), &thresholds(&plan.rules.limits), f64::from(plan.rules.least_requests));
+            if let Some((_, why)) = uncounted {
+                reading.why = why;
+            }
             known.says.clone_from(&reading.why);
             let bad = reading.look == Look::Bad;
             // Windows overlap: the same errors must not be counted as bad a second time.
@@ -144,12 +149,32 @@ impl World {
         let (_, since) = engine.weight_since(&leg.id)?;
         let first = self.flown.get(engine.id())?.evidence.get(&leg.id)?.since.unwrap_or(since);
         let from = first.max(upto - engine.plan().rules.window);
-        let stale = self.now.since(upto) > Span(engine.plan().rules.check_interval.0 * 2 + 5_000);
+        let stale = self.stale(row, engine);
         let of = |revision| {
             let (counts, span) = row.track.between(revision, from, upto);
             (span > Span::ZERO && !stale).then_some(counts)
         };
         Some((of(&leg.old), of(&new), upto))
+    }
+
+    /// Whether the last interval of a workload ended too long ago.
+    fn stale(&self, row: &Row, engine: &Rollout) -> bool {
+        let interval = engine.plan().rules.check_interval.max(row.track.last_span().unwrap_or_default());
+        row.track.upto().is_some_and(|upto| self.now.since(upto) > Span(interval.0 * 2 + 5_000))
+    }
+
+    /// Why a leg that has traffic is not counted now: in a word, and in words.
+    fn uncounted(&self, engine: &Rollout, leg: &PlanLeg) -> Option<(&'static str, String)> {
+        let row = self.rows.get(&leg.workload).filter(|_| engine.phase() == Phase::Flying)?;
+        engine.weight_since(&leg.id).filter(|(weight, _)| *weight > Percent::ZERO)?;
+        let last = row.track.upto().map(|at| format!("last counted at {}", at.clock()));
+        match row.metrics.as_ref().filter(|seen| seen.at >= engine.began()) {
+            Some(seen) if seen.state != Metered::Counted => {
+                let words = [Some(format!("{}: {}", seen.state.word(), seen.why)), last.filter(|_| self.stale(row, engine))];
+                Some((seen.state.word(), words.into_iter().flatten().collect::<Vec<_>>().join("; ")))
+            }
+            _ => last.filter(|_| self.stale(row, engine)).map(|last| ("stale", format!("stale: {last}"))),
+        }
     }
 
     /// What the numbers of all legs together say.
@@ -167,14 +192,23 @@ impl World {
         let total = check(some(&old).as_ref(), some(&new).as_ref(), &limits, f64::from(plan.rules.least_requests));
         let worst = flown.evidence.values().filter_map(|e| e.reading.as_ref()).max_by_key(|r| severity(r.verdict));
         let fails = worst.filter(|r| r.verdict == Verdict::Fail);
+        // What was counted before says nothing of now.
+        let missing = plan.legs.iter().find_map(|leg| self.uncounted(&flown.engine, leg)).filter(|_| fails.is_none());
+        let metrics = plan.legs.iter().filter(|_| flown.engine.phase() == Phase::Flying).filter_map(|leg| {
+            let seen = self.rows.get(&leg.workload)?.metrics.clone().filter(|seen| seen.at >= flown.engine.began())?;
+            Some(LegMetrics { leg: leg.id.clone(), seen })
+        });
+        let verdict = if missing.is_some() { Verdict::NoData } else { total.verdict };
         VerdictView {
-            verdict: fails.map_or(total.verdict, |r| r.verdict),
+            verdict: fails.map_or(verdict, |r| r.verdict),
             difference: total.difference.map(|d| d * 100.0),
             interval: total.interval.map(|i| (i.low * 100.0, i.high * 100.0)),
             p99_difference: total.p99_difference,
             requests: new.requests,
             failed: new.errors,
-            says: fails.map_or(total.why, |r| r.why.clone()),
+            says: fails.map_or_else(|| missing.as_ref().map_or(total.why, |(_, words)| words.clone()), |r| r.why.clone()),
+            missing: missing.map(|(word, _)| word),
+            metrics: metrics.collect(),
             next_check: flown.evidence.values().filter_map(|e| e.next_check).min().filter(|_| flown.engine.phase() == Phase::Flying),
             measured,
         }

@@ -3,8 +3,8 @@
 use super::snapshot::RegionState;
 use super::track::Track;
 use super::{Note, Sign, World};
-use crate::fleet::{Aspect, BesideSeen, Fact, LegSeen, Observed, Reach, Rights, Side, SideSeen, Workload};
-use crate::rollout::{Input, Rollout};
+use crate::fleet::{Aspect, BesideSeen, Fact, LegSeen, MetricsSeen, Observed, Reach, Rights, Side, SideSeen, Workload};
+use crate::rollout::{DRIVER, Input, Phase, Rollout};
 use crate::strategy::PlanLeg;
 use crate::units::{Namespace, Percent, Region, Revision, RolloutId, Span, Time};
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 pub(super) struct Row {
     pub workload: Workload,
     pub track: Track,
+    /// What a Prometheus said last, while one is asked.
+    pub metrics: Option<MetricsSeen>,
 }
 
 /// A region as known.
@@ -30,7 +32,8 @@ impl World {
     /// Takes one fact in, and tells the rollouts what it means for them.
     pub(super) fn fold(&mut self, fact: Fact) {
         // Numbers are shown once a second; what a rollout makes of them is shown at once.
-        self.dirty |= !matches!(fact, Fact::Sampled(_) | Fact::Heard { .. } | Fact::LagSeen { .. });
+        self.dirty |=
+            !matches!(fact, Fact::Sampled(_) | Fact::Heard { .. } | Fact::LagSeen { .. } | Fact::LeaseSeen { .. } | Fact::Driving { .. });
         let now = self.now;
         match fact {
             Fact::Connected { region, server } => {
@@ -60,7 +63,7 @@ impl World {
                     Some(row) => row.workload = *workload,
                     None => {
                         let track = self.past.remove(&workload.id).unwrap_or_default();
-                        self.rows.insert(workload.id.clone(), Row { workload: *workload, track });
+                        self.rows.insert(workload.id.clone(), Row { workload: *workload, track, metrics: None });
                     }
                 }
             }
@@ -73,6 +76,11 @@ impl World {
                 self.evidence_from(&sample);
                 if let Some(row) = self.rows.get_mut(&sample.workload) {
                     row.track.push(sample);
+                }
+            }
+            Fact::MetricsSeen { workload, metrics } => {
+                if let Some(row) = self.rows.get_mut(&workload) {
+                    row.metrics = Some(*metrics);
                 }
             }
             Fact::HealthSeen { workload, revision, at, well, ill, why } => {
@@ -112,6 +120,11 @@ impl World {
             Fact::LagSeen { region, data, lag, promise } => {
                 self.lags.insert((data, region), (lag, promise));
             }
+            Fact::RecordSeen { workload, record } => self.record_seen(workload, record.map(|r| *r)),
+            Fact::LeaseSeen { workload, lease } => self.lease_seen(workload, lease),
+            Fact::RecordsListed { region, denied } => self.records_listed(region, denied),
+            Fact::RecordKept { workload, rollout, upto, off } => self.record_kept(workload, rollout, upto, off),
+            Fact::Driving { workload, rollout, at, held } => self.driving(workload, rollout, at, held),
             Fact::VersionsSeen { service, versions } => {
                 self.versions.insert(service, versions);
             }
@@ -187,7 +200,6 @@ impl World {
                 exists: w.revision(r).is_some(),
             },
         };
-        let (old, new_side) = (side(Some(&leg.old)), side(new.as_ref()));
         let evidence = id.and_then(|id| self.flown.get(id)?.evidence.get(&leg.id));
         let denied = region.and_then(|r| r.rights.get(&leg.workload.namespace)).and_then(|r| r.denied.first());
         let side_of = |revision: &Revision| match revision {
@@ -196,15 +208,20 @@ impl World {
             _ => None,
         };
         let alone = w.beside.as_ref().map_or_else(|| w.complete.then_some(&w.template), |b| b.home.as_ref());
+        // On the way back what its owner put there meanwhile is the old side: it is not the version that is left.
+        let back = leg.beside.is_some() && matches!(engine.phase(), Phase::RollingBack | Phase::Back | Phase::Aborted);
+        let is_new = |r: &Revision| w.revision(r).is_none_or(|r| r.images.iter().any(|(c, i)| *c == leg.container && *i == leg.image));
+        let own = alone.filter(|r| back && side_of(r).is_none() && !is_new(r));
+        let (old, new_side) = (side(own.or(Some(&leg.old))), side(new.as_ref()));
         LegSeen {
             reach,
-            home: alone.and_then(side_of),
+            home: own.map(|_| Side::Old).or_else(|| alone.and_then(side_of)),
             beside: w.beside.as_ref().map(|b| BesideSeen { side: b.revision.as_ref().and_then(side_of), share: b.share }),
             template: Some(w.template.clone()),
             want: new.as_ref().map_or(Some(Percent::ZERO), |r| w.want(r)),
             seen: new.as_ref().and_then(|r| self.share_of(engine, leg, row, r)),
             load: row.track.load(self.now, Span::mins(1)),
-            flight: w.flight.clone(),
+            flight: self.highest_flight(engine, w),
             paused: w.paused,
             complete: w.complete,
             stuck: new_side.pods.as_ref().and_then(|p| p.stuck.clone()),
@@ -232,6 +249,9 @@ impl World {
     /// Gates that something here can tell about.
     fn gates(&self, engine: &Rollout) -> BTreeMap<String, Result<(), String>> {
         let mut gates = BTreeMap::new();
+        if let Some(why) = self.driven_elsewhere(engine) {
+            gates.insert(DRIVER.into(), Err(why));
+        }
         if !self.lags.is_empty() {
             let regions: Vec<&Region> = engine.plan().legs.iter().map(|l| &l.region).collect();
             let late = self.lags.iter().find(|((_, region), (lag, promise))| regions.contains(&region) && lag > promise);

@@ -10,6 +10,7 @@ mod fold;
 mod launch;
 mod line;
 mod news;
+mod shared;
 mod snapshot;
 mod track;
 mod view;

@@ -1,7 +1,7 @@
 //! One immutable picture of everything: what the screen draws, `status --json` prints and a later API serves.
 
 use crate::analysis::Verdict;
-use crate::fleet::{Protection, Role};
+use crate::fleet::{MetricsSeen, Protection, Role};
 use crate::rollout::{Mood, NotHeld, Phase, Status};
 use crate::units::json::{all_seconds, percent, seconds, whole};
 use crate::units::{LegId, Percent, Region, RolloutId, Service, Span, Term, Time, Version, WorkloadId};
@@ -92,6 +92,23 @@ pub struct VerdictView {
     pub next_check: Option<Time>,
     /// Whether anything counts requests here at all: without it nothing is zero.
     pub measured: bool,
+    /// Why there are no numbers now, in a word, where a Prometheus is asked: `error`, `empty`, `not a number`, `stale`, `no metrics`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<&'static str>,
+    /// What a Prometheus was asked last, per leg.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<LegMetrics>,
+}
+
+/// What a Prometheus was asked last for a leg.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LegMetrics {
+    /// Which.
+    pub leg: LegId,
+    /// What, and what came back.
+    #[serde(flatten)]
+    pub seen: MetricsSeen,
 }
 
 /// One leg's numbers.
@@ -154,6 +171,20 @@ pub enum Sign {
     Plain,
 }
 
+/// Who drives a rollout, seen from another flightdeck.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DriverView {
+    /// `ana@laptop`.
+    pub name: String,
+    /// For how long his Lease was not renewed, once that is longer than it counts.
+    #[serde(rename = "goneSeconds", skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Span>,
+    /// The Lease was given back: the name is who wrote the log last.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub nobody: bool,
+}
+
 /// Whether a rollout's log is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -161,6 +192,18 @@ pub struct RecordView {
     /// Why not, where it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_recorded: Option<String>,
+    /// Where it is kept here only, and why: `eu-west-1: patch configmaps in namespace shop: denied (403)`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only_here: Vec<String>,
+    /// Whose flightdeck drives it, where that is not this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<DriverView>,
+    /// Branches of its log that do not lead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<String>,
+    /// Copies of its log that do not hold, with their line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
 }
 
 /// A rollout with its numbers.

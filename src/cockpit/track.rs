@@ -77,6 +77,11 @@ impl Track {
         self.recent.last().map(|(at, _)| *at)
     }
 
+    /// How long the last interval was.
+    pub fn last_span(&self) -> Option<Span> {
+        self.recent.last().map(|(_, sample)| sample.span)
+    }
+
     /// What one revision did in the intervals that lie wholly in `from..to`, and how long those were together.
     pub fn between(&self, revision: &Revision, from: Time, to: Time) -> (Counts, Span) {
         let mut sum = (Counts::default(), Span::ZERO);

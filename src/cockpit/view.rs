@@ -60,6 +60,13 @@ impl World {
         let seen = self.observe(engine, Some(id));
         let mut status = engine.status(&seen, self.now);
         self.forget_old_shares(engine, &mut status);
+        let record = self.record_view(engine);
+        if let Some(driver) = record.driver.as_ref().filter(|d| !d.name.is_empty()) {
+            status.by = Some(driver.name.clone());
+        }
+        if let Some(mood) = self.without_driver(engine, &record) {
+            status.mood = mood;
+        }
         let flown = self.flown.get(id);
         let (mut old, mut new, mut span) = (Counts::default(), Counts::default(), Span::ZERO);
         let mut legs = Vec::new();
@@ -88,7 +95,7 @@ impl World {
             moves: status.back.is_some().then(|| Arc::new(self.moves(engine))),
             notes: flown.map(|f| f.notes.iter().take(100).cloned().collect()).unwrap_or_default(),
             failed_since: self.failed_since(id).filter(|_| matches!(status.mood, Mood::Failing { .. })),
-            record: RecordView { not_recorded: self.not_recorded(id) },
+            record,
             legs,
             status,
         }

@@ -3,14 +3,15 @@
 use super::evidence::Evidence;
 use super::fold::{RegionFold, Row};
 use super::line::Line;
+use super::shared::{Paper, Shared};
 use super::snapshot::{Note, Sign};
 use super::track::Track;
 use crate::fleet::{Protection, Role, Way};
-use crate::journal::{Seen, SeenHealthy, Store};
-use crate::platform::{Order, Platform, Question};
+use crate::journal::{Chain, Seen, SeenHealthy, Store};
+use crate::platform::{Judged, Order, Platform, Question};
 use crate::rollout::{Event, Input, Phase, RECENT, Rollout, Verb, Want, Wish, WishKey, watch};
 use crate::strategy::Plan;
-use crate::units::{Kind, LegId, Percent, Person, Place, Region, RolloutId, Service, Span, Term, Time, Trouble, Version, WorkloadId};
+use crate::units::{Kind, LegId, Percent, Person, Place, Region, RolloutId, Service, Span, Time, Trouble, Version, WorkloadId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -75,6 +76,13 @@ pub enum Intent {
 /// A rollout that is flown from here.
 pub(super) struct Flown {
     pub engine: Rollout,
+    /// Somebody else drives it: it is shown from his log, and decides and writes nothing here.
+    pub follows: bool,
+    /// Its log's lines, where those are known.
+    pub paper: Option<Paper>,
+    /// Branches of its log that do not lead, and copies that do not hold, in words.
+    pub branches: Vec<String>,
+    pub faults: Vec<String>,
     /// What was sent last for each key, and when.
     pub sent: BTreeMap<WishKey, (Wish, Time)>,
     pub evidence: BTreeMap<LegId, Evidence>,
@@ -86,9 +94,13 @@ pub(super) struct Flown {
 }
 
 impl Flown {
-    fn new(engine: Rollout) -> Flown {
+    pub(super) fn new(engine: Rollout) -> Flown {
         Flown {
             engine,
+            follows: false,
+            paper: None,
+            branches: Vec::new(),
+            faults: Vec::new(),
             sent: BTreeMap::new(),
             evidence: BTreeMap::new(),
             notes: VecDeque::new(),
@@ -125,6 +137,8 @@ pub struct World {
     pub(super) notes: VecDeque<Note>,
     /// While the line is stopped.
     pub(super) line: Option<Line>,
+    /// What other flightdecks fly.
+    pub(super) shared: Shared,
     questions: Vec<Question>,
     pub(super) dirty: bool,
     pub(super) picture: Option<Arc<super::Snapshot>>,
@@ -187,6 +201,7 @@ impl World {
             watch_again: BTreeSet::new(),
             notes: VecDeque::new(),
             line: None,
+            shared: Shared::default(),
             questions: Vec::new(),
             dirty: true,
             picture: None,
@@ -216,6 +231,9 @@ impl World {
                 self.recall(&id);
             }
             let mut flown = Flown::new(engine);
+            if log.fault.is_none() && self.platform.keeps() {
+                flown.paper = self.store.text(&id).ok().map(|text| Paper::new(log.chain.clone(), text));
+            }
             let from = log.events.len().saturating_sub(MOST_NOTES);
             for event in &log.events[from..] {
                 super::news::tell(&mut flown, event);
@@ -248,15 +266,24 @@ impl World {
 
     /// One round: facts in, decisions, wishes out. Synchronous; it never waits.
     pub fn step(&mut self, now: Time) {
+        self.wake(now);
         self.now = self.now.max(now);
         while let Some(fact) = self.platform.poll(self.now) {
             self.fold(fact);
         }
         self.watch_others();
-        let ids: Vec<RolloutId> = self.flown.iter().filter(|(_, f)| !f.engine.ended()).map(|(id, _)| id.clone()).collect();
+        let flying = |f: &Flown| !f.follows && !f.engine.ended();
+        let ids: Vec<RolloutId> = self.flown.iter().filter(|(_, f)| flying(f)).map(|(id, _)| id.clone()).collect();
         for id in &ids {
-            self.check(id);
+            // Who may not drive judges nothing either.
+            if self.flown.get(id).is_some_and(|f| self.driven_elsewhere(&f.engine).is_none()) {
+                self.check(id);
+            }
             self.decide_on(id);
+            self.yield_to(id);
+        }
+        self.keep_records();
+        for id in &ids {
             self.send(id);
         }
         self.ask();
@@ -264,10 +291,10 @@ impl World {
 
     /// When time alone can lead on.
     pub fn poll_timeout(&self) -> Option<Time> {
-        let flown = self.flown.values().filter(|f| !f.engine.ended());
+        let flown = self.flown.values().filter(|f| !f.engine.ended() && !f.follows);
         // A check that is past was not made because nothing asked for it: it leads nowhere.
         let checks = |f: &'_ Flown| f.evidence.values().filter_map(|e| e.next_check).filter(|at| *at > self.now).min();
-        let times = flown.flat_map(|f| f.engine.poll_timeout(self.now).into_iter().chain(checks(f)));
+        let times = flown.flat_map(|f| f.engine.poll_timeout(self.now).into_iter().chain(checks(f)).chain(self.patience_ends(f)));
         times.chain(self.platform.poll_timeout()).min()
     }
 
@@ -307,6 +334,7 @@ impl World {
     /// What a press led to leaves at once.
     pub(super) fn lead_on(&mut self, id: &RolloutId) {
         self.decide_on(id);
+        self.keep_records();
         self.send(id);
         self.ask();
     }
@@ -349,10 +377,14 @@ impl World {
             self.press(id, Verb::Skip, Some("another version is launched".into()), by)?;
         }
         let id = self.ids.next(&plan.service);
-        let highest = plan.legs.iter().filter_map(|l| self.rows.get(&l.workload)?.workload.flight.as_ref().map(|f| f.term)).max();
+        let highest = self.highest(&Rollout::new(id.clone(), plan.clone()));
         self.store.open(&id);
-        let (engine, first) = Rollout::launch(id.clone(), plan, self.now, by.clone(), reason, highest.unwrap_or(Term::default()));
+        let (engine, first) = Rollout::launch(id.clone(), plan, self.now, by.clone(), reason, highest);
         let mut flown = Flown::new(engine);
+        flown.paper = self.platform.keeps().then(|| Paper::new(Chain::start(&id), Vec::new()));
+        if let Some(paper) = &mut flown.paper {
+            paper.add(&id, &first);
+        }
         super::news::tell(&mut flown, &first);
         self.flown.insert(id.clone(), flown);
         self.store.append(&id, std::slice::from_ref(&first), true);
@@ -367,13 +399,20 @@ impl World {
         let boards = !self.flown.contains_key(&id);
         if boards {
             let (_, watched) = self.watched.iter().find(|(_, r)| *r.id() == id).ok_or_else(unknown)?;
-            self.flown.insert(id.clone(), Flown::new(watched.clone()));
+            let mut flown = Flown::new(watched.clone());
+            flown.paper = self.platform.keeps().then(|| Paper::new(Chain::start(&id), Vec::new()));
+            self.flown.insert(id.clone(), flown);
         }
-        let refusal = {
-            let flown = self.flown.get(&id).ok_or_else(unknown)?;
+        let taken = self.take_over(&id, verb, &reason, by);
+        let refusal = taken.and_then(|()| {
+            let Some(flown) = self.flown.get(&id) else { return Ok(Vec::new()) };
             let input = Input::Press { verb, by: by.clone(), reason };
-            flown.engine.decide(self.now, &input)
-        };
+            match verb {
+                // What takes a new term takes one above all that was seen.
+                Verb::Rollback | Verb::Take | Verb::Undo => flown.engine.in_term(self.highest(&flown.engine)).decide(self.now, &input),
+                _ => flown.engine.decide(self.now, &input),
+            }
+        });
         match refusal {
             Ok(events) => {
                 if boards || self.flown.get(&id).is_some_and(|f| f.engine.ended()) {
@@ -394,7 +433,7 @@ impl World {
 
     /// Tells an engine something, and records what it decides.
     pub(super) fn tell(&mut self, id: &RolloutId, input: &Input<'_>) {
-        let Some(flown) = self.flown.get(id) else { return };
+        let Some(flown) = self.flown.get(id).filter(|f| !f.follows) else { return };
         if let Ok(events) = flown.engine.decide(self.now, input) {
             self.record(id, events);
         }
@@ -407,7 +446,7 @@ impl World {
     }
 
     /// Appends to the log, applies, tells people.
-    fn record(&mut self, id: &RolloutId, events: Vec<Event>) {
+    pub(super) fn record(&mut self, id: &RolloutId, events: Vec<Event>) {
         if events.is_empty() {
             return;
         }
@@ -416,6 +455,9 @@ impl World {
         for event in events {
             let Some(flown) = self.flown.get_mut(id) else { return };
             flown.engine.apply(&event);
+            if let Some(paper) = &mut flown.paper {
+                paper.add(id, &event);
+            }
             super::news::tell(flown, &event);
             self.learn(id, &event);
             self.fresh(id, event);
@@ -459,7 +501,7 @@ impl World {
     fn send(&mut self, id: &RolloutId) {
         let Some(flown) = self.flown.get(id) else { return };
         let recorded = self.store.recorded(id);
-        let written = recorded.off.is_none() && recorded.upto >= flown.engine.seq();
+        let written = recorded.off.is_none() && recorded.upto >= flown.engine.seq() && self.driven_elsewhere(&flown.engine).is_none();
         let mut orders = Vec::new();
         for wish in flown.engine.wishes() {
             let Some(leg) = flown.engine.plan().leg(&wish.key.leg) else { continue };
@@ -468,7 +510,8 @@ impl World {
                 Some((last, at)) if *last == wish => self.now.since(*at) >= AGAIN && unmet(),
                 _ => true,
             };
-            if !again || !(written || wish.way == Way::Back) || !self.answers(&leg.region) {
+            let may = wish.way == Way::Back || (written && self.kept_there(flown, &leg.workload));
+            if !again || !may || !self.answers(&leg.region) {
                 continue;
             }
             orders.push(Order {
@@ -512,7 +555,7 @@ impl World {
 
     fn ask(&mut self) {
         let mut open = Vec::new();
-        for (id, flown) in &self.flown {
+        for (id, flown) in self.flown.iter().filter(|(_, f)| !f.follows) {
             for ask in flown.engine.asks() {
                 let (crate::rollout::Ask::Health { leg, .. } | crate::rollout::Ask::Closely { leg }) = &ask;
                 let Some(plan) = flown.engine.plan().leg(leg) else { continue };
@@ -522,7 +565,11 @@ impl World {
                     }
                     other => other,
                 };
-                open.push(Question { rollout: id.clone(), workload: plan.workload.clone(), ask });
+                let judged = (flown.engine.phase() == Phase::Flying).then(|| {
+                    let (rules, new) = (&flown.engine.plan().rules, self.new_revision(&flown.engine, plan));
+                    Arc::new(Judged { every: rules.check_interval, old: plan.old.clone(), new, metrics: rules.metrics.clone() })
+                });
+                open.push(Question { rollout: id.clone(), workload: plan.workload.clone(), ask, judged });
             }
         }
         if open != self.questions {
@@ -578,7 +625,7 @@ impl World {
     /// How a rollout's log is kept: why not, where it is not.
     pub(super) fn not_recorded(&self, id: &RolloutId) -> Option<String> {
         let flown = self.flown.get(id)?;
-        if flown.engine.ended() {
+        if flown.engine.ended() || flown.follows {
             return None;
         }
         self.store.recorded(id).off

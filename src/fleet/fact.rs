@@ -60,6 +60,13 @@ pub enum Fact {
     WorkloadGone(WorkloadId),
     /// An interval was counted.
     Sampled(Sample),
+    /// A Prometheus was asked for an interval of a workload; what it counted comes as a sample.
+    MetricsSeen {
+        /// Of which workload.
+        workload: WorkloadId,
+        /// What it said.
+        metrics: Box<super::MetricsSeen>,
+    },
     /// Every pod of a revision was asked whether it is well.
     HealthSeen {
         /// Of which workload.
@@ -107,6 +114,49 @@ pub enum Fact {
         namespace: crate::units::Namespace,
         /// What.
         rights: Rights,
+    },
+    /// The log beside a workload was seen as it is now; `None`: there is none.
+    RecordSeen {
+        /// Beside which workload.
+        workload: WorkloadId,
+        /// The log.
+        record: Option<Box<super::RecordSeen>>,
+    },
+    /// Who may drive a workload was seen as it is now; `None`: nobody ever did.
+    LeaseSeen {
+        /// Which workload.
+        workload: WorkloadId,
+        /// Who.
+        lease: Option<super::LeaseSeen>,
+    },
+    /// All logs and drivers in a region have been seen, or may not be.
+    RecordsListed {
+        /// Where.
+        region: Region,
+        /// What would have to be allowed, as a person would ask for it.
+        denied: Option<String>,
+    },
+    /// How a log of ours is kept beside a workload.
+    RecordKept {
+        /// Beside which workload.
+        workload: WorkloadId,
+        /// Whose log.
+        rollout: crate::units::RolloutId,
+        /// The `seq` of the last event that is there.
+        upto: u64,
+        /// Why the rest is not.
+        off: Option<super::RecordOff>,
+    },
+    /// Whether the right to drive a workload is held here.
+    Driving {
+        /// Which workload.
+        workload: WorkloadId,
+        /// For which rollout.
+        rollout: crate::units::RolloutId,
+        /// When that was known.
+        at: Time,
+        /// It is, or cannot be held by anybody here; else why not.
+        held: Result<super::Hold, String>,
     },
     /// Objects that could not be read were skipped; the count since the start.
     Skipped {

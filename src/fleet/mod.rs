@@ -5,12 +5,16 @@
 
 mod counts;
 mod fact;
+mod metrics;
 mod observed;
+mod shared;
 mod workload;
 
 pub use counts::{Counts, Histogram, Sample, Series};
 pub use fact::{Fact, Rights, WriteRight};
+pub use metrics::{AskedQuery, Metered, MetricsSeen};
 pub use observed::{BesideSeen, LegSeen, Observed, Reach, SideSeen};
+pub use shared::{Hold, LeaseSeen, RecordOff, RecordSeen};
 pub use workload::{
     Aspect, Automation, Beside, Divider, Division, Flight, Pods, Protection, RevisionSeen, Role, Side, Stuck, Way, Workload,
 };

@@ -148,6 +148,25 @@ impl FileStore {
         Ok((log, Back { file, path, len, new, unwritten: Vec::new(), given_up: false, upto, sync: false, recorded }))
     }
 
+    /// Puts a log's lines in the place of what is here.
+    fn put(&self, rollout: &RolloutId, lines: &[u8]) -> Result<(), String> {
+        let path = self.path(rollout, "log").map_err(|t| t.cause)?;
+        let here = |e: io::Error| format!("{}: {}", path.display(), words(&e));
+        make_dir(&self.dir).map_err(here)?;
+        self.settled();
+        if path.exists() {
+            let file = File::open(&path).map_err(here)?;
+            file.try_lock().map_err(|_| HELD.to_owned())?;
+            if fs::read(&path).map_err(here)? == lines {
+                return Ok(());
+            }
+            let put_away = (1..1000).map(|n| path.with_extension(format!("branch-{n}"))).find(|p| !p.exists());
+            fs::rename(&path, put_away.ok_or("too many branches of it are kept")?).map_err(here)?;
+        }
+        let mut file = open_options().open(&path).map_err(here)?;
+        file.write_all(lines).and_then(|()| file.sync_data()).map_err(here)
+    }
+
     fn settled(&self) -> bool {
         let (done, waits) = sync_channel(1);
         self.send(Job::Settle(done)).is_ok() && waits.recv_timeout(Duration::from_secs(5)).is_ok()
@@ -204,6 +223,23 @@ impl Store for FileStore {
         let front = Front { chain: log.chain.clone(), off, recorded, seen: Vec::new(), newest: Time(0) };
         self.open.insert(rollout.clone(), front);
         log
+    }
+
+    fn text(&self, rollout: &RolloutId) -> Result<Vec<u8>, Trouble> {
+        let path = self.path(rollout, "log")?;
+        let mut bytes = fs::read(&path).map_err(|e| unreadable(&path, &e))?;
+        let log = read(bytes.as_slice(), rollout).map_err(|e| unreadable(&path, &e))?;
+        bytes.truncate(usize::try_from(log.bytes).unwrap_or(usize::MAX));
+        Ok(bytes)
+    }
+
+    fn adopt(&mut self, rollout: &RolloutId, lines: &[u8]) {
+        self.close(rollout);
+        if let Err(why) = self.put(rollout, lines) {
+            tracing::warn!(%rollout, why, "the log that was kept elsewhere is not kept here");
+        }
+        // Where it could not be put there, what is appended next does not follow, and that is said.
+        self.open(rollout);
     }
 
     fn append(&mut self, rollout: &RolloutId, events: &[Event], sync: bool) {

@@ -42,6 +42,16 @@ impl Store for Memory {
         log
     }
 
+    fn text(&self, rollout: &RolloutId) -> Result<Vec<u8>, Trouble> {
+        self.read(rollout).map(|_| self.logs.iter().find(|(id, _)| id == rollout).map(|(_, bytes)| bytes.clone()).unwrap_or_default())
+    }
+
+    fn adopt(&mut self, rollout: &RolloutId, lines: &[u8]) {
+        self.logs.retain(|(id, _)| id != rollout);
+        self.logs.push_back((rollout.clone(), lines.to_vec()));
+        self.open(rollout);
+    }
+
     fn append(&mut self, rollout: &RolloutId, events: &[Event], _sync: bool) {
         let Some((_, chain, recorded)) = self.open.iter_mut().find(|(id, ..)| id == rollout) else { return };
         let Some((_, bytes)) = self.logs.iter_mut().find(|(id, _)| id == rollout) else {

@@ -14,7 +14,7 @@ pub struct Recorded {
     pub off: Option<String>,
 }
 
-/// A place where logs are kept. Only `open`, `read`, `list` and `settle` may wait for a disk.
+/// A place where logs are kept. Only `open`, `read`, `text`, `adopt`, `list` and `settle` may wait for a disk.
 pub trait Store: Send {
     /// All rollouts that have a log here, by name.
     fn list(&self) -> Result<Vec<RolloutId>, Trouble>;
@@ -25,6 +25,13 @@ pub trait Store: Send {
     /// Reads a log, makes a new one when there is none, repairs a torn last line, and takes it for writing. Where that cannot
     /// be (no place, another flightdeck writes it, a fault in it) the log is what could be read, and `recorded` says why.
     fn open(&mut self, rollout: &RolloutId) -> Log;
+
+    /// The lines of a log, as far as they hold.
+    fn text(&self, rollout: &RolloutId) -> Result<Vec<u8>, Trouble>;
+
+    /// Goes on with a log that was kept elsewhere: its lines take the place of what is here, which is put away where it differs,
+    /// and it is opened. Where that cannot be, `recorded` says why.
+    fn adopt(&mut self, rollout: &RolloutId, lines: &[u8]);
 
     /// Appends events to an open log, in order and at once; `sync`: they count as kept only when the disk has them.
     /// Forward wishes wait until `recorded` has reached the last of them; a rollback waits for nothing.

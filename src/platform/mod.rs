@@ -10,9 +10,11 @@ pub use simulator::Simulator;
 
 use crate::fleet::{Division, Fact};
 use crate::rollout::{Ask, Wish};
-use crate::units::{Revision, RolloutId, Time, Version, WorkloadId};
+use crate::strategy::Queries;
+use crate::units::{Revision, RolloutId, Span, Term, Time, Version, WorkloadId};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// A wish with everything that carrying it out needs, bound when it was made: the cluster is never read from a selection.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +48,41 @@ pub struct Question {
     pub workload: WorkloadId,
     /// The question.
     pub ask: Ask,
+    /// How requests are counted while it is open, where something else than the pods can be asked. `None`: by the pods' own pages,
+    /// which are quick; a rollback is proven by those.
+    pub judged: Option<Arc<Judged>>,
+}
+
+/// What a verdict needs counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// How often it is looked at: intervals are that long, or a multiple of it.
+    pub every: Span,
+    /// The stable revision.
+    pub old: Revision,
+    /// The new revision, once known.
+    pub new: Option<Revision>,
+    /// The document's own queries.
+    pub metrics: Option<Queries>,
+}
+
+/// A log to be kept beside one of its rollout's workloads, and the right to drive to be held there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Whose log.
+    pub rollout: RolloutId,
+    /// The workload, with its region.
+    pub workload: WorkloadId,
+    /// Its lines, all of them.
+    pub log: Arc<str>,
+    /// The `seq` of its last event.
+    pub seq: u64,
+    /// Its term.
+    pub term: Term,
+    /// It moves forward: without the right to drive nothing of it is written.
+    pub forward: bool,
+    /// The right to drive is wanted; else it is given back.
+    pub drives: bool,
 }
 
 /// The platform's face, poll-style: nothing here waits.
@@ -54,6 +91,12 @@ pub trait Platform {
     fn send(&mut self, now: Time, order: Order);
     /// The questions that are open now, all of them; what is missing is not asked any more.
     fn ask(&mut self, now: Time, open: &[Question]);
+    /// The logs that are kept beside workloads from now on, all of them; what is missing is let go. It delays no order.
+    fn keep(&mut self, _now: Time, _records: &[Record]) {}
+    /// Whether logs can be kept out there, where other flightdecks see them.
+    fn keeps(&self) -> bool {
+        false
+    }
     /// The next fact, if there is one.
     fn poll(&mut self, now: Time) -> Option<Fact>;
     /// When it wants to be polled next, if time alone can bring something.

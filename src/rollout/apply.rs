@@ -21,9 +21,15 @@ impl Rollout {
                 (state.phase, state.forward, state.by) = (Phase::Flying, *term, by.clone());
                 self.board(*step, at);
             }
-            What::Taken if state.phase == Phase::Superseded => state.phase = state.before,
+            What::Taken => {
+                if state.phase == Phase::Superseded {
+                    state.phase = state.before;
+                }
+                // What did not move while nobody drove is not late.
+                state.progress = at;
+            }
             // The last two are of a fleet's log.
-            What::Taken | What::Followed | What::LineStopped { .. } | What::LineResumed => {}
+            What::Followed | What::LineStopped { .. } | What::LineResumed => {}
             What::Superseded { by_term } => {
                 if state.phase != Phase::Superseded {
                     (state.before, state.phase) = (state.phase, Phase::Superseded);
@@ -325,7 +331,7 @@ impl LegState {
             What::LegSilent { .. } => (self.silent, self.ill) = (true, None),
             What::LegHeard { .. } => (self.silent, self.pods_at) = (false, self.pods_at.map(|_| at)),
             What::Landed { .. } => (self.landed, self.moved) = (true, false),
-            What::LegMoved { .. } => self.moved = true,
+            What::LegMoved { .. } => (self.moved, self.ill) = (true, None),
             What::PodsCame { ready, .. } => self.came = *ready,
             _ => {}
         }

@@ -203,7 +203,8 @@ impl Deciding {
         }
         let wanted = self.it.plan.rules.healthy_in_a_row;
         let Some(known) = self.it.state.legs.get(leg) else { return };
-        if self.it.state.phase != Phase::Flying {
+        // In somebody's hands it is for him to say which pods there are; errors are still looked at.
+        if self.it.state.phase != Phase::Flying || known.moved {
             return;
         }
         if well {

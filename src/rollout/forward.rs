@@ -12,6 +12,10 @@ use crate::units::{LegId, Percent, Span, Time};
 
 impl Deciding {
     pub(super) fn fly(&mut self, seen: &Observed) {
+        // Who may not drive decides nothing: not even to go back, which is a person's key then.
+        if not_driver(seen).is_some() {
+            return;
+        }
         if self.health_is_over() {
             return;
         }
@@ -319,6 +323,14 @@ impl Rollout {
         }
         None
     }
+}
+
+/// The gate before every step of a rollout: whether this flightdeck may drive it. Missing, it is open.
+pub const DRIVER: &str = "driver";
+
+/// Why this flightdeck may not drive.
+pub(super) fn not_driver(seen: &Observed) -> Option<&String> {
+    seen.gates.get(DRIVER)?.as_ref().err()
 }
 
 /// What a step that has been applied waits for.

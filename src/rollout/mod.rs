@@ -23,6 +23,7 @@ mod wish;
 mod wishes;
 
 pub use event::{By, Event, NotHeld, RollbackCause, What};
+pub use forward::DRIVER;
 pub use input::{Input, Refusal, Verb};
 pub use state::{Phase, Rollout};
 pub use status::{BackStatus, LegMood, LegStatus, Mood, Move, Proof, Readiness, RollbackKind, RollbackPlan, Status, StepState, StepStatus};

@@ -27,6 +27,10 @@ impl Rollout {
             Phase::RollingBack => return self.mood_back(seen),
             Phase::Watched | Phase::Flying => {}
         }
+        let elsewhere = super::forward::not_driver(seen).filter(|_| self.state.phase == Phase::Flying);
+        if let Some(cause) = elsewhere {
+            return Mood::Held { cause: cause.clone(), key: Some('T') };
+        }
         self.failing(now)
             .or_else(|| self.both_sick())
             .or_else(|| self.stuck(seen))

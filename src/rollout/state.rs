@@ -248,6 +248,13 @@ impl Rollout {
         self
     }
 
+    /// The same, for one decision, in the highest term that was seen of it anywhere: what takes a new term takes a higher one.
+    pub fn in_term(&self, highest: Term) -> Rollout {
+        let mut it = self.clone();
+        it.state.term = it.state.term.max(highest);
+        it
+    }
+
     /// Whether a person has paused it.
     pub fn is_paused(&self) -> bool {
         self.state.paused.is_some()

@@ -155,6 +155,7 @@ fn rules(surge: u32, unavailable: u32) -> Rules {
         max_surge: Amount::Pods(surge),
         max_unavailable: Amount::Pods(unavailable),
         cleanup_old_versions: false,
+        metrics: None,
     }
 }
 

@@ -47,6 +47,11 @@ impl Folders {
         self.data.join("practice")
     }
 
+    /// What tells this flightdeck from the same person's others.
+    pub fn driver(&self) -> PathBuf {
+        self.data.join("driver")
+    }
+
     /// Which versions were seen healthy.
     pub fn healthy(&self) -> PathBuf {
         self.data.join("healthy.json")

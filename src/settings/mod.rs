@@ -6,11 +6,13 @@
 mod choice;
 mod folders;
 mod program_log;
+mod prometheus;
 mod read;
 
 pub use choice::{Asked, Destination, choose};
 pub use folders::Folders;
 pub use program_log::{ProgramLog, start_program_log};
+pub use prometheus::{Auth, Metrics, Prometheus, PrometheusAt, SecretFrom};
 pub use read::{load, parse};
 
 use crate::fleet::{Protection, Role};
@@ -94,23 +96,6 @@ pub struct RegionSettings {
     /// Where its numbers are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prometheus: Option<Prometheus>,
-}
-
-/// Where a region's Prometheus is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Prometheus {
-    /// At a URL.
-    Url(String),
-    /// A Service, reached through the API server's proxy.
-    Service {
-        /// Its namespace.
-        namespace: Namespace,
-        /// Its name.
-        name: String,
-        /// Its port.
-        port: u16,
-    },
 }
 
 impl FleetSettings {

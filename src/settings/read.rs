@@ -1,6 +1,6 @@
 //! Reading `config.yaml`: all that is wrong with it at once, each with its place.
 
-use super::{COLORS, FleetSettings, GLYPHS, GRACE, KeySettings, Prometheus, RegionSettings, Settings};
+use super::{COLORS, FleetSettings, GLYPHS, GRACE, KeySettings, RegionSettings, Settings, prometheus};
 use crate::fleet::{Protection, Role};
 use crate::units::written::{self, Wrong, nearest, quoted};
 use crate::units::yaml::{self, Node, Troubles, Value, Written};
@@ -108,29 +108,11 @@ fn region(node: &Node, t: &mut Troubles) -> Option<RegionSettings> {
     if let Some(items) = fields.get("namespaces").and_then(|node| node.items("namespaces", t)) {
         namespaces = items.iter().filter_map(|node| node.read("namespaces", t, |text| kube_name(text).map(Namespace::new))).collect();
     }
-    let prometheus = fields.get("prometheus").and_then(|node| prometheus(node, t));
+    let prometheus = prometheus::read(&mut fields, node, t);
     fields.finish(t);
     let name = name?;
     let context = context.unwrap_or_else(|| name.clone());
     Some(RegionSettings { name: Region::new(name), role: role.unwrap_or_default(), context, namespaces, prometheus })
-}
-
-fn prometheus(node: &Node, t: &mut Troubles) -> Option<Prometheus> {
-    let mut fields = node.fields("prometheus", t)?;
-    let (url, service) = (fields.get("url"), fields.get("service"));
-    fields.finish(t);
-    match (url, service) {
-        (Some(url), None) => url.read("url", t, |text| http_url(text).map(Prometheus::Url)),
-        (None, Some(service)) => service.read("service", t, proxied),
-        (Some(_), Some(service)) => {
-            t.at(service.at, Wrong::new("prometheus has a url and a service", "keep one of them"));
-            None
-        }
-        (None, None) => {
-            t.at(node.at, Wrong::new("prometheus says nothing", "write { url: https://... } or { service: monitoring/prometheus:9090 }"));
-            None
-        }
-    }
 }
 
 fn keys(node: &Node, t: &mut Troubles) -> Vec<KeySettings> {
@@ -162,7 +144,7 @@ fn twice(items: &[Node], what: &str, t: &mut Troubles) {
     }
 }
 
-fn one_of<'w>(text: &str, words: &[&'w str]) -> Result<&'w str, Wrong> {
+pub(super) fn one_of<'w>(text: &str, words: &[&'w str]) -> Result<&'w str, Wrong> {
     words.iter().find(|word| **word == text).copied().ok_or_else(|| {
         let remedy = match nearest(text, words.iter().copied()) {
             Some(meant) => format!("did you mean {meant}?"),
@@ -172,7 +154,7 @@ fn one_of<'w>(text: &str, words: &[&'w str]) -> Result<&'w str, Wrong> {
     })
 }
 
-fn some_text(text: &str) -> Result<String, Wrong> {
+pub(super) fn some_text(text: &str) -> Result<String, Wrong> {
     if text.trim().is_empty() { Err(Wrong::new("nothing in it", "write one, or leave the line out")) } else { Ok(text.into()) }
 }
 
@@ -185,7 +167,7 @@ fn name_of(text: &str) -> Result<String, Wrong> {
 }
 
 /// A name as Kubernetes takes it for a namespace or a service.
-fn kube_name(text: &str) -> Result<&str, Wrong> {
+pub(super) fn kube_name(text: &str) -> Result<&str, Wrong> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if (1..=63).contains(&text.len()) && text.chars().all(plain) && !text.starts_with('-') && !text.ends_with('-') {
         return Ok(text);
@@ -205,26 +187,4 @@ fn grace(text: &str) -> Result<Span, Wrong> {
         return Err(Wrong::new(format!("{span} is above {LONGEST_GRACE}"), format!("write {LONGEST_GRACE} or less; 0s acts at once")));
     }
     Ok(span)
-}
-
-fn http_url(text: &str) -> Result<String, Wrong> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let Some(host) = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default()) else {
-        return Err(Wrong::new(format!("{} is not a URL", quoted(text)), "write https://prometheus.example"));
-    };
-    if host.contains('@') {
-        return Err(Wrong::new("a password in a URL", "leave it out: settings hold no secrets"));
-    }
-    if host.is_empty() || text.contains(char::is_whitespace) {
-        return Err(Wrong::new(format!("{} is not a URL", quoted(text)), "write https://prometheus.example"));
-    }
-    Ok(text.into())
-}
-
-fn proxied(text: &str) -> Result<Prometheus, Wrong> {
-    let wrong = || Wrong::new(format!("{} is not a service with its port", quoted(text)), "write monitoring/prometheus:9090");
-    let (namespace, rest) = text.split_once('/').ok_or_else(wrong)?;
-    let (name, port) = rest.split_once(':').ok_or_else(wrong)?;
-    let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?;
-    Ok(Prometheus::Service { namespace: Namespace::new(kube_name(namespace)?), name: kube_name(name)?.into(), port })
 }

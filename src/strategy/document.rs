@@ -7,11 +7,12 @@ use super::canary::Canary;
 use super::catalogue::{keys, unknown_key};
 use super::limit::limits;
 use super::plan::{Amount, Gate, Limit, Rules, StrategyKind};
+use super::queries::queries;
 use super::regions::{Regions, regions};
 use super::rolling::Rolling;
 use super::selection::{Given, Origin, Selected, Sources, select};
 use crate::units::written::{Wrong, percent, quoted, span, whole};
-use crate::units::yaml::{Node, Troubles, Value};
+use crate::units::yaml::{Node, Troubles};
 use crate::units::{Percent, Place, Span, Trouble, clean};
 
 /// One key that documents can have.
@@ -54,11 +55,15 @@ pub const COMMON: &[Key] = &[
     optional("margin", "0.1%", "Worse than the old version by more than this fails."),
     optional("tolerate", "0.5%", "Surely not worse than the old version by this much passes."),
     optional("forgive", "3m", "Bursts of errors up to this long are forgiven."),
-    optional("metrics", "{errors: \"sum(rate(errors[1m]))\"}", "Queries for requests, errors and latency."),
+    optional(
+        "metrics",
+        "{requests: \"sum(increase(requests{pod=~'{{pods}}'}[{{interval}}]))\", errors: \"sum(increase(errors{pod=~'{{pods}}'}[{{interval}}]))\"}",
+        "PromQL of your own for regions with a Prometheus: requests, errors and latency.",
+    ),
 ];
 
 /// Keys that are read and checked, and change nothing in this version.
-pub const NO_EFFECT: [&str; 4] = ["margin", "tolerate", "forgive", "metrics"];
+pub const NO_EFFECT: [&str; 3] = ["margin", "tolerate", "forgive"];
 
 /// A value as somebody gave it, or its default.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,7 +177,7 @@ impl Reader {
         self.value("margin", percent);
         self.value("tolerate", percent);
         self.value("forgive", span);
-        self.node("metrics", metrics);
+        let metrics = self.node("metrics", queries);
 
         if let (Some(window), Some(interval)) = (window, check_interval)
             && window < interval
@@ -227,6 +232,7 @@ impl Reader {
                 max_surge,
                 max_unavailable,
                 cleanup_old_versions,
+                metrics,
             },
             shape,
             entries: std::mem::take(&mut self.entries),
@@ -356,16 +362,4 @@ fn gates(key: &str, node: &Node, troubles: &mut Troubles) -> Option<Vec<Gate>> {
         gates.extend(item.read(key, troubles, gate).filter(|g| !gates.contains(g)));
     }
     Some(gates)
-}
-
-/// Names with queries.
-fn metrics(key: &str, node: &Node, troubles: &mut Troubles) -> Option<()> {
-    let Value::Map(entries) = &node.value else {
-        node.fields(key, troubles)?;
-        return None;
-    };
-    for (name, query) in entries {
-        query.read(&name.text, troubles, |_| Ok(()));
-    }
-    Some(())
 }

@@ -1,5 +1,6 @@
 //! The plan: compiled steps over legs, fixed at launch, with what each step takes back.
 
+use super::queries::Queries;
 use crate::fleet::Division;
 use crate::units::{LegId, Percent, Region, Revision, Service, Span, Version, WorkloadId};
 use serde::{Deserialize, Serialize};
@@ -240,6 +241,9 @@ pub struct Rules {
     pub max_unavailable: Amount,
     /// Whether the old side is taken away at the end.
     pub cleanup_old_versions: bool,
+    /// The document's own queries, for regions with a Prometheus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Queries>,
 }
 
 /// One leg of the plan: a workload in a region, from one revision to another.

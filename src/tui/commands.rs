@@ -229,6 +229,8 @@ pub fn off(action: Action, model: &Model) -> Option<String> {
         },
         Action::Take => match phase {
             Some(Phase::Superseded) => None,
+            Some(_) if here.is_some_and(|r| r.record.driver.is_some()) => None,
+            _ if matches!(here.map(|r| &r.status.mood), Some(Mood::Held { key: Some('T'), .. })) => None,
             Some(_) => why("it is driven here already"),
             None => why("no rollout is selected"),
         },

@@ -107,6 +107,11 @@ struct State {
     seen: Vec<Seen>,
     /// By context and path without resourceVersion: lists as they were, oldest first.
     lists: HashMap<String, VecDeque<Said>>,
+    /// `METHOD path` of each write that was let through.
+    writes: Vec<String>,
+    answered: usize,
+    /// After so many writes nothing gets through any more.
+    last: Option<usize>,
 }
 
 /// How many former answers of each list are kept, and how long each may be.
@@ -176,6 +181,23 @@ impl Faults {
         self.state().next.push((start.to_owned(), fault));
     }
 
+    /// Counts writes anew. Once so many were answered, nothing gets through any more: who sends has been stopped for good.
+    pub fn stop_after(&self, writes: usize) {
+        let mut state = self.state();
+        (state.writes, state.answered, state.last) = (Vec::new(), 0, Some(writes));
+    }
+
+    /// Whether that has happened.
+    pub fn stopped(&self) -> bool {
+        let state = self.state();
+        state.last.is_some_and(|last| state.answered >= last)
+    }
+
+    /// `METHOD path` of each write: what serves users, not who holds a Lease, what a log says or who may do what.
+    pub fn writes(&self) -> Vec<String> {
+        self.state().writes.clone()
+    }
+
     /// No more harm; what hangs is let through.
     pub fn off(&self) {
         self.state().next.clear();
@@ -235,7 +257,12 @@ async fn keep(door: TcpListener, proxy: Proxy) {
             let _ = stream.set_nodelay(true);
             let mut connection = Connection::new(stream);
             while let Ok(Some(request)) = http::read_request(&mut connection).await {
-                if proxy.handle(&mut connection, &request).await.is_err() {
+                let done = match proxy.admits(&request) {
+                    true => proxy.handle(&mut connection, &request).await,
+                    false => Err(Error::from(ErrorKind::ConnectionReset)),
+                };
+                proxy.answered(&request);
+                if done.is_err() {
                     reset(connection);
                     break;
                 }
@@ -260,6 +287,26 @@ macro_rules! forwarded {
 }
 
 impl Proxy {
+    /// Whether its sender has not been stopped.
+    fn admits(&self, request: &Request) -> bool {
+        let mut state = self.shared.state();
+        let is_over = match is_write(request) {
+            true => state.last.is_some_and(|last| state.writes.len() >= last),
+            false => state.last.is_some_and(|last| state.answered >= last),
+        };
+        if is_write(request) && !is_over {
+            state.writes.push(format!("{} {}", request.method, request.path));
+        }
+        !is_over
+    }
+
+    fn answered(&self, request: &Request) {
+        let mut state = self.shared.state();
+        if is_write(request) && state.answered < state.writes.len() {
+            state.answered += 1;
+        }
+    }
+
     /// An error ends the connection, without an answer when none has begun.
     async fn handle(&self, connection: &mut Connection, request: &Request) -> Result<()> {
         let fault = self.pick(request);
@@ -462,6 +509,11 @@ fn choose(request: &Request, random: &mut Pcg64Mcg) -> Fault {
 fn is_list(body: &[u8]) -> bool {
     let kind = body.strip_prefix(b"{\"kind\":\"").and_then(|rest| rest.split(|byte| *byte == b'"').next());
     kind.is_some_and(|kind| kind.ends_with(b"List"))
+}
+
+fn is_write(request: &Request) -> bool {
+    let beside = ["/leases", "/configmaps", "/events", "authorization.k8s.io", "authentication.k8s.io"];
+    request.method != "GET" && !beside.iter().any(|part| request.path.contains(part))
 }
 
 fn is_watch(request: &Request) -> bool {

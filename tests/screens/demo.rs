@@ -224,6 +224,7 @@ pub fn well() -> RolloutView {
             says: String::new(),
             next_check: Some(at("14:03:34")),
             measured: true,
+            ..VerdictView::default()
         },
         curves: Arc::new(curves(now, 1, 204.0, 36.0, |_| 0.35, |_| 142.0)),
         moves: None,

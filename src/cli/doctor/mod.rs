@@ -5,6 +5,7 @@
 
 mod clusters;
 mod folders;
+mod metrics;
 mod terminal;
 
 use super::args::DoctorArgs;
@@ -75,7 +76,11 @@ pub fn run(args: &DoctorArgs) -> Done {
     }
     let (read, asked) = (read.unwrap_or_default(), args.fleet.asked(false));
     super::paced(async {
-        all.extend(clusters::look(&read, &asked, args.fleet.kubeconfig.as_deref()).await);
+        let kubeconfig = args.fleet.kubeconfig.as_deref();
+        all.extend(clusters::look(&read, &asked, kubeconfig).await);
+        if let Some(service) = &args.metrics {
+            all.extend(metrics::look(&read, &asked, kubeconfig, service.as_deref()).await);
+        }
         Ok(0)
     })?;
     let text = if args.json { as_json(&all)? } else { as_text(&all, GlyphSet::detect(None, env)) };
@@ -101,10 +106,6 @@ fn settings_of(args: &DoctorArgs, places: &Folders, all: &mut Vec<Finding>) -> O
         let regions: Vec<&str> = fleet.regions.iter().map(|region| region.name.as_str()).collect();
         let says = format!("{}   {protection}   grace {}s", regions.join(", "), fleet.grace.as_secs_f64());
         all.push(Finding::ok(AREA, format!("fleet {}", fleet.name), says));
-        for region in fleet.regions.iter().filter(|region| region.prometheus.is_some()) {
-            let says = "named, and not read by this version";
-            all.push(Finding::look(AREA, format!("prometheus {}", region.name), says, "pods are asked for their numbers instead"));
-        }
     }
     if let Err(troubles) = Theme::load(read.theme.as_deref(), Mode::Dark, Tier::True) {
         all.extend(troubles.iter().map(|trouble| Finding::fails(AREA, "theme", trouble)));

@@ -3,10 +3,11 @@
 //! Starts and stops, asks nothing itself. Known weakness: of the workloads that move without a question only the first few are counted.
 
 use super::connection::Line;
+use super::prometheus::{self, Meter};
 use super::sights::Sights;
 use super::{health, metrics};
 use crate::fleet::Fact;
-use crate::platform::Question;
+use crate::platform::{Judged, Question};
 use crate::rollout::Ask;
 use crate::units::{Region, Revision, WorkloadId};
 use std::collections::HashMap;
@@ -22,6 +23,8 @@ const MOST_MOVING: usize = 20;
 pub(super) struct Asker {
     pub(super) region: Region,
     pub(super) line: Arc<Line>,
+    /// Its Prometheus, where it has one.
+    pub(super) meter: Option<Arc<Meter>>,
     pub(super) facts: mpsc::Sender<Fact>,
     pub(super) sights: Arc<Sights>,
     pub(super) open: watch::Receiver<Arc<[Question]>>,
@@ -38,8 +41,21 @@ impl Asker {
         let mut tasks = JoinSet::new();
         let mut visits: HashMap<HealthKey, AbortHandle> = HashMap::new();
         let mut counts: HashMap<WorkloadId, (watch::Sender<Duration>, AbortHandle)> = HashMap::new();
+        let mut metered: HashMap<WorkloadId, (watch::Sender<Arc<Judged>>, AbortHandle)> = HashMap::new();
         loop {
-            let (health, paces) = self.wanted();
+            let Wanted { health, paces, judged } = self.wanted();
+            metered.retain(|id, (_, task)| judged.contains_key(id) || stop(task));
+            for (id, judged) in judged {
+                let Some(meter) = &self.meter else { continue };
+                if let Some((sender, _)) = metered.get(&id) {
+                    sender.send_if_modified(|now| std::mem::replace(now, judged.clone()) != judged);
+                    continue;
+                }
+                let (sender, receiver) = watch::channel(judged);
+                let (meter, sights, facts) = (meter.clone(), self.sights.clone(), self.facts.clone());
+                let task = tasks.spawn(prometheus::count(meter, sights, facts, id.clone(), receiver, !counts.contains_key(&id)));
+                metered.insert(id, (sender, task));
+            }
             visits.retain(|key, task| health.contains(key) || stop(task));
             counts.retain(|id, (_, task)| paces.contains_key(id) || stop(task));
             for key in health {
@@ -65,10 +81,9 @@ impl Asker {
         }
     }
 
-    /// Which revisions are asked for their health, and which workloads are counted how often.
-    fn wanted(&mut self) -> (Vec<HealthKey>, HashMap<WorkloadId, Duration>) {
+    fn wanted(&mut self) -> Wanted {
         let open = self.open.borrow_and_update().clone();
-        let (mut health, mut paces) = (Vec::new(), HashMap::new());
+        let (mut health, mut paces, mut judged) = (Vec::new(), HashMap::new(), HashMap::new());
         for id in self.sights.moving(&self.region).into_iter().take(MOST_MOVING) {
             paces.insert(id, metrics::SLOWLY);
         }
@@ -83,9 +98,23 @@ impl Asker {
                 }
                 Ask::Health { revision: None, .. } => {}
             }
+            if self.meter.is_some() {
+                let known = judged.entry(q.workload.clone()).or_insert_with(|| q.judged.clone());
+                *known = known.take().and(q.judged.clone());
+            }
         }
-        (health, paces)
+        // One source at a time: what both counted would count twice.
+        let judged: HashMap<_, _> = judged.into_iter().filter_map(|(id, judged)| Some((id, judged?))).collect();
+        paces.retain(|id, _| !judged.contains_key(id));
+        Wanted { health, paces, judged }
     }
+}
+
+/// Which revisions are asked for their health, which workloads are counted by their pods and how often, and which by Prometheus.
+struct Wanted {
+    health: Vec<HealthKey>,
+    paces: HashMap<WorkloadId, Duration>,
+    judged: HashMap<WorkloadId, Arc<Judged>>,
 }
 
 fn stop(task: &AbortHandle) -> bool {

@@ -133,7 +133,7 @@ fn base64(pem: &str) -> String {
 }
 
 /// Runs what blocks (files, certificates) beside the runtime.
-async fn aside<T: Send + 'static>(place: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
+pub(super) async fn aside<T: Send + 'static>(place: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
     let broken = |cause: &str| Trouble::new(Kind::Internal, Place::named(place.to_owned()), cause, "please report it");
     match tokio::time::timeout(credentials::LIMIT, tokio::task::spawn_blocking(work)).await {
         Ok(Ok(done)) => Ok(done),
@@ -204,7 +204,7 @@ pub(super) fn code(e: &kube::Error) -> Option<u16> {
     if let kube::Error::Api(s) = e { Some(s.code) } else { None }
 }
 
-fn io_kind(e: &(dyn Error + 'static)) -> Option<std::io::ErrorKind> {
+pub(super) fn io_kind(e: &(dyn Error + 'static)) -> Option<std::io::ErrorKind> {
     let mut next = Some(e);
     for _ in 0..16 {
         let e = next?;

@@ -7,6 +7,7 @@ use super::connection::{LIMIT, Line, code, now, trouble};
 use super::deployment::{Done, Next, Write, explain, next};
 use super::index::Index;
 use super::objects::{Deployment, Row, Seen, Set};
+use super::passes::Passes;
 use super::sights::{Sight, Sights, Template};
 use super::{beside, rights, rows, templates};
 use crate::fleet::{Aspect, Fact, Flight};
@@ -60,6 +61,7 @@ pub(super) struct Hands {
     pub(super) facts: mpsc::Sender<Fact>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) open: watch::Receiver<Arc<[Question]>>,
+    pub(super) passes: Arc<Passes>,
 }
 
 struct Running {
@@ -100,6 +102,7 @@ impl Hands {
                 let drive = Drive {
                     line: self.lines.get(&order.workload.region).cloned(),
                     sights: self.sights.clone(),
+                    passes: self.passes.clone(),
                     facts: self.facts.clone(),
                     order: order.clone(),
                     writing: writing.clone(),
@@ -133,6 +136,7 @@ async fn keep_warm(region: Region, line: Arc<Line>, sights: Arc<Sights>, mut ope
 struct Drive {
     line: Option<Arc<Line>>,
     sights: Arc<Sights>,
+    passes: Arc<Passes>,
     facts: mpsc::Sender<Fact>,
     order: Order,
     writing: Arc<AtomicBool>,
@@ -145,7 +149,7 @@ impl Drive {
             return self.failed(Trouble::new(Kind::Refused, place, "no such region", "name one of the fleet's regions"), None).await;
         };
         let driven = match self.order.beside {
-            Some(_) => beside::drive(&line, &self.sights, &self.facts, &self.order, &self.writing).await,
+            Some(_) => beside::drive(&line, &self.sights, &self.passes, &self.facts, &self.order, &self.writing).await,
             None => self.drive(&line).await,
         };
         if let Err((trouble, fenced_by)) = driven {
@@ -225,6 +229,7 @@ impl Drive {
     /// Sends one write. Returns the generation that it made.
     async fn write(&self, line: &Line, write: &Write) -> Result<i64, Refused> {
         let id = &self.order.workload;
+        self.passes.may(&self.order).await.map_err(Refused::Trouble)?;
         let doing = format!("patch deployments in namespace {}", id.namespace);
         let place = line.context.name.clone();
         self.writing.store(true, Ordering::Relaxed);
@@ -287,7 +292,7 @@ async fn patch(client: &kube::Client, id: &WorkloadId, patch: &Value) -> kube::R
 }
 
 /// Looks at a workload directly, without the watch.
-async fn look(line: &Line, id: &WorkloadId) -> Result<Sight, Trouble> {
+pub(super) async fn look(line: &Line, id: &WorkloadId) -> Result<Sight, Trouble> {
     let apps = format!("/apis/apps/v1/namespaces/{}", id.namespace);
     let place = || Place::named(id.to_string());
     let odd = |why: String| Trouble::new(Kind::Refused, place(), format!("it cannot be read: {why}"), "look at it with kubectl");

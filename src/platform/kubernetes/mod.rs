@@ -1,8 +1,8 @@
 //! Real clusters: plain Deployments over any number of API servers.
 //!
-//! Two threads of its own, so that reading thousands of objects never delays a rollback: one watches, asks and counts, the other
-//! writes. Only this folder knows API types; facts and rows go out. Known weakness: traffic is divided by HTTPRoutes and by selectors
-//! of Services only.
+//! Three threads of its own, so that reading thousands of objects never delays a rollback: one watches, asks and counts, one writes,
+//! one keeps logs and Leases. Only this folder knows API types; facts and rows go out. Known weakness: traffic is divided by HTTPRoutes
+//! and by selectors of Services only.
 
 mod asked;
 mod automation;
@@ -14,11 +14,16 @@ mod fence;
 mod hands;
 mod health;
 mod index;
+mod keeper;
 mod kubeconfig;
+mod lease;
 mod metrics;
 mod objects;
+mod passes;
 mod probe;
+mod prometheus;
 mod proxy;
+mod record;
 mod rights;
 mod route;
 mod rows;
@@ -30,15 +35,21 @@ mod templates;
 mod trouble;
 mod watch;
 
+pub use keeper::Driver;
 pub use kubeconfig::Contexts;
 pub use probe::{ContextReport, NeedReport, probe};
+pub use prometheus::{MetricsReport, metrics_report};
 
-use super::{Order, Platform, Question};
+use super::{Order, Platform, Question, Record};
 use crate::fleet::Fact;
+use crate::settings::Prometheus;
 use crate::units::{Kind, Namespace, Place, Region, Time, Trouble};
 use asked::Asker;
 use connection::{Context, Line};
 use hands::{Hands, Inbox};
+use keeper::Keeper;
+use passes::Passes;
+use prometheus::{Door, Meter};
 use sights::Sights;
 use std::collections::HashMap;
 use std::future::Future;
@@ -59,6 +70,8 @@ pub struct RegionSpec {
     pub context: String,
     /// Its namespaces; none are all.
     pub namespaces: Vec<Namespace>,
+    /// What counts requests for verdicts there; without it pods are asked.
+    pub prometheus: Option<Prometheus>,
 }
 
 /// The clusters of one fleet. It works until it is dropped.
@@ -68,6 +81,8 @@ pub struct KubernetesPlatform {
     next: Option<Fact>,
     inbox: Arc<Inbox>,
     open: tokio::sync::watch::Sender<Arc<[Question]>>,
+    kept: tokio::sync::watch::Sender<Arc<[Record]>>,
+    passes: Arc<Passes>,
     /// Dropped, they end the threads.
     _stop: Vec<oneshot::Sender<()>>,
 }
@@ -75,12 +90,19 @@ pub struct KubernetesPlatform {
 impl KubernetesPlatform {
     /// Starts to connect to all regions at once and returns at once; a region that does not answer becomes a fact.
     pub fn start(contexts: Contexts, regions: &[RegionSpec]) -> Result<KubernetesPlatform, Trouble> {
+        KubernetesPlatform::start_as(contexts, regions, Driver::default())
+    }
+
+    /// The same, as a driver that others know by this name.
+    pub fn start_as(contexts: Contexts, regions: &[RegionSpec], driver: Driver) -> Result<KubernetesPlatform, Trouble> {
         let contexts = Arc::new(contexts);
         let (tell, facts) = mpsc::channel(WAY);
         let sights = Sights::new();
         let mut shared: HashMap<&str, Arc<Context>> = HashMap::new();
         let open = tokio::sync::watch::channel(Arc::from([])).0;
-        let (mut watchers, mut askers, mut lines) = (Vec::new(), Vec::new(), HashMap::new());
+        let kept = tokio::sync::watch::channel(Arc::from([])).0;
+        let passes = Passes::new();
+        let (mut watchers, mut askers, mut lines, mut keepers) = (Vec::new(), Vec::new(), HashMap::new(), Vec::new());
         for spec in regions {
             let context = shared.entry(&spec.context).or_insert_with(|| Context::new(contexts.clone(), &spec.context));
             lines.insert(spec.name.clone(), Line::new(context.clone()));
@@ -88,14 +110,18 @@ impl KubernetesPlatform {
             askers.push(Asker {
                 region: spec.name.clone(),
                 line: line.clone(),
+                meter: spec.prometheus.clone().map(|settings| Meter::new(Door::new(settings, line.clone()))),
                 facts: tell.clone(),
                 sights: sights.clone(),
                 open: open.subscribe(),
             });
+            let (line, wanted) = (Line::new(context.clone()), kept.subscribe());
+            keepers.push(Keeper::new(spec.clone(), line, tell.clone(), passes.clone(), driver.clone(), wanted));
+            let line = askers.last().map_or_else(|| Line::new(context.clone()), |a: &Asker| a.line.clone());
             watchers.push(Watcher::new(spec.clone(), line, tell.clone(), sights.clone()));
         }
         let inbox = Arc::new(Inbox::default());
-        let hands = Hands { lines, sights, facts: tell, inbox: inbox.clone(), open: open.subscribe() };
+        let hands = Hands { lines, sights, facts: tell, inbox: inbox.clone(), open: open.subscribe(), passes: passes.clone() };
         let eyes = thread("flightdeck-eyes", move || async move {
             let mut tasks = tokio::task::JoinSet::new();
             for (watcher, asker) in watchers.into_iter().zip(askers) {
@@ -105,7 +131,10 @@ impl KubernetesPlatform {
             while tasks.join_next().await.is_some() {}
         })?;
         let hands = thread("flightdeck-hands", move || hands.run())?;
-        Ok(KubernetesPlatform { facts, next: None, inbox, open, _stop: vec![eyes, hands] })
+        let keepers = thread("flightdeck-keeper", move || async move {
+            futures::future::join_all(keepers.into_iter().map(Keeper::run)).await;
+        })?;
+        Ok(KubernetesPlatform { facts, next: None, inbox, open, kept, passes, _stop: vec![eyes, hands, keepers] })
     }
 }
 
@@ -142,6 +171,14 @@ impl Platform for KubernetesPlatform {
             }
             changed
         });
+    }
+    fn keep(&mut self, _now: Time, records: &[Record]) {
+        // Before the first order of a rollout: from here on its forward writes wait for the Lease.
+        self.passes.want(records);
+        self.kept.send_replace(Arc::from(records));
+    }
+    fn keeps(&self) -> bool {
+        true
     }
     fn poll(&mut self, _now: Time) -> Option<Fact> {
         self.next.take().or_else(|| self.facts.try_recv().ok())

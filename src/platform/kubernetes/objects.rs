@@ -193,6 +193,8 @@ pub(super) struct Deployment {
     pub(super) next_of: Option<Arc<str>>,
     /// `flightdeck.dev/old`: which revision the first one ran when the second was made.
     pub(super) old: Option<Revision>,
+    /// That revision's images, as `images_text` writes them: whoever makes the first Deployment anew gives its template another hash.
+    pub(super) old_images: Option<Box<str>>,
     /// `deployment.*`: how its owner wants it rolled out.
     pub(super) wanted: Vec<(Box<str>, Box<str>)>,
 }
@@ -204,6 +206,13 @@ pub(super) type Labels = Arc<BTreeMap<String, String>>;
 pub(super) const NEXT_OF: &str = "flightdeck.dev/next-of";
 /// The annotation that names the revision that the first Deployment ran when the second was made.
 pub(super) const OLD: &str = "flightdeck.dev/old";
+/// The annotation with its images.
+pub(super) const OLD_IMAGES: &str = "flightdeck.dev/old-images";
+
+/// Images by container, as one text.
+pub(super) fn images_text<S: AsRef<str>>(images: &[(S, S)]) -> String {
+    images.iter().map(|(c, i)| format!("{}={}", c.as_ref(), i.as_ref())).collect::<Vec<_>>().join(",")
+}
 
 /// The annotation that keeps the owner's strategy block while a rollout uses its own.
 pub(super) const FORMER: &str = "flightdeck.dev/strategy";
@@ -302,6 +311,7 @@ impl Row for Deployment {
             labels: Arc::new(spec.template.labels()),
             next_of: m.annotations.get(NEXT_OF).map(|v| clean(v, 253).into()),
             old: m.annotations.get(OLD).map(|v| Revision::new(clean(v, 63))),
+            old_images: note(OLD_IMAGES),
         }))
     }
 }

@@ -4,7 +4,7 @@
 //! has no ReplicaSet for it, so its row still names the template before.
 
 use super::beside::Scene;
-use super::objects::{Deployment, Pod, Set, Uid};
+use super::objects::{Deployment, Pod, Set, Uid, images_text};
 use super::trouble::{Sort, not_created};
 use crate::fleet::{Beside, Divider, Flight, Pods, RevisionSeen, Stuck, Workload};
 use crate::units::{Percent, Person, Region, Revision, Service, Span, Time, Version, WorkloadId};
@@ -81,10 +81,14 @@ impl Group<'_, '_> {
 }
 
 /// Which revision each ReplicaSet is. Beside a second Deployment those with equal images are one, whichever Deployment runs them:
-/// the one that the first ran when the second was made, else the earliest.
+/// the one that the first ran when the second was made (also where its owner has made that anew since), else the earliest.
 pub(super) fn canonical(sets: &[&Set], second: Option<&Deployment>) -> HashMap<Uid, Revision> {
     let Some(second) = second else { return sets.iter().map(|s| (s.uid, s.hash.clone())).collect() };
+    let was = |set: &Set| second.old_images.as_deref().is_some_and(|was| *was == *images_text(&set.images));
     let name = |set: &Set| {
+        if let Some(old) = second.old.as_ref().filter(|_| was(set)) {
+            return old.clone();
+        }
         let same: Vec<&&Set> = sets.iter().filter(|s| s.images == set.images).collect();
         let old = same.iter().find(|s| Some(&s.hash) == second.old.as_ref());
         old.or(same.iter().min_by(|a, b| (a.created, &a.hash).cmp(&(b.created, &b.hash)))).map_or(&set.hash, |s| &s.hash).clone()
@@ -108,6 +112,13 @@ fn groups<'p, 'a>(parts: &'p Parts<'a>) -> Vec<Group<'p, 'a>> {
     parts.sets.iter().for_each(|s| add(s, None));
     second.rev().for_each(|s| add(s, Some(1)));
     groups
+}
+
+/// When a revision first ran: what the first Deployment ran when the second was made did before that, also where it was made anew since.
+fn begun(parts: &Parts, group: &Group) -> Time {
+    let second = parts.second.as_ref().map(|s| s.deployment);
+    let made = second.filter(|d| d.old.as_ref() == Some(&group.revision)).map(|d| d.created);
+    group.sets.iter().map(|s| s.set.created).chain(made).min().unwrap_or(group.set().created)
 }
 
 fn newest_first(sets: &mut [SetParts]) {
@@ -154,7 +165,7 @@ pub(super) fn workload(mut parts: Parts) -> (Workload, Option<Time>) {
             number: set.number,
             pods,
             images: set.images.iter().map(|(c, i)| (c.to_string(), i.to_string())).collect(),
-            created: group.sets.iter().map(|s| s.set.created).min().unwrap_or(set.created),
+            created: begun(parts, group),
             seen_healthy: group.sets.iter().any(|s| d.stable.as_ref() == Some(&s.set.hash)),
         });
     }

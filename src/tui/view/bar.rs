@@ -205,6 +205,7 @@ fn on_rollout(view: &View<'_>, screen: Rect) -> Vec<Offer> {
         Mood::Back => vec![(Undo, None), (Arm, None), (Why, Some(if failed(r) { "why it failed" } else { "why back" }))],
         Mood::Promoted => vec![(Launch, None), (Events, None)],
         Mood::Superseded => vec![(Take, None), (Why, None)],
+        Mood::Held { key: Some('T'), .. } => vec![(Take, None), (Why, None)],
         Mood::Held { key: Some('S'), .. } => vec![(Skip, None), (Pause, None), (Promote, None), (Arm, None), (Why, None)],
         Mood::Stuck { .. } | Mood::Aborted => vec![(Retry, None), (Why, None), (Pause, paused.then_some("resume")), (Arm, None)],
         Mood::Unclear { .. } | Mood::Held { .. } => {

@@ -79,7 +79,9 @@ fn errors(area: Rect, axis: bool, buf: &mut Buffer, r: &RolloutView, view: &View
             note.extend(s.limit.filter(|_| axis_note(area)).map(|l| Fact::new(2, [dim(format!("limit {} %", format::limit(l.points())))])));
             note.push(Fact::new(0, [Bit::new(Role::Bad, format!("over since {}", since.clock()))]));
         }
-        (None, _) if !r.verdict.measured && is_empty(&r.curves) => note.push(Fact::new(0, [Bit::new(Role::Unknown, "? no metrics")])),
+        (None, _) if !r.verdict.measured && is_empty(&r.curves) => {
+            note.push(Fact::new(0, [Bit::new(Role::Unknown, format!("? {}", r.verdict.missing.unwrap_or("no metrics")))]));
+        }
         (None, _) => {
             match s.limit {
                 Some(l) => note.push(Fact::new(1, [dim(format!("limit {} %", format::limit(l.points())))])),

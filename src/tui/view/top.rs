@@ -424,7 +424,10 @@ fn errors<'a>(r: &'a RolloutView, form: Form) -> Vec<Fact<'a>> {
         if r.verdict.measured || old.is_some() {
             return vec![Fact::new(1, [dim(format!("no requests on {} yet", version(&s.to)))])];
         }
-        return vec![Fact::new(1, [Bit::new(Role::Unknown, "? no metrics"), dim("   requests are not counted here")])];
+        return vec![Fact::new(
+            1,
+            [Bit::new(Role::Unknown, format!("? {}", r.verdict.missing.unwrap_or("no metrics"))), dim("   requests are not counted here")],
+        )];
     };
     if !form.full() {
         let mut bits = vec![Bit::new(role, errors), dim(" errors")];
@@ -449,6 +452,7 @@ fn helps<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Vec<Fact<'a>> {
             'r' => Some((Action::Retry, "try again".to_owned())),
             'S' => Some((Action::Skip, "skip".to_owned())),
             'p' => Some((Action::Pause, "resume".to_owned())),
+            'T' => Some((Action::Take, "take the controls".to_owned())),
             _ => None,
         },
         Mood::Aborted => Some((Action::Retry, "begin again".to_owned())),

@@ -23,6 +23,7 @@ fn word(r: &RolloutView) -> (Sign, &'static str, Role) {
     let v = &r.verdict;
     match v.verdict {
         _ if !r.status.flown => (Sign::Off, "not judged", Role::Off),
+        _ if v.missing.is_some() => (Sign::Unknown, v.missing.unwrap_or_default(), Role::Unknown),
         _ if !v.measured => (Sign::Unknown, "no metrics", Role::Unknown),
         Verdict::Pass => (Sign::Ok, "pass so far", Role::Ok),
         Verdict::Fail => (Sign::Failing, "fail", Role::Bad),
@@ -49,7 +50,7 @@ pub(super) fn pane(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
     let note = vec![Bit::new(role, mark.text()), Bit::new(role, format!(" {says}"))];
     Title::new("VERDICT", vec![Fact::new(0, note)]).draw(take(&mut rest, 1), buf, pen);
     let v = &r.verdict;
-    let Some((difference, (low, high))) = v.difference.zip(v.interval).filter(|_| r.status.flown) else {
+    let Some((difference, (low, high))) = v.difference.zip(v.interval).filter(|_| r.status.flown && v.missing.is_none()) else {
         return reasons(rest, buf, r, pen);
     };
     let (old, new) = (version(&r.status.from), version(&r.status.to));
@@ -122,6 +123,10 @@ fn reasons(area: Rect, buf: &mut Buffer, r: &RolloutView, pen: &Pen<'_>) {
     let (main, rest) = match v.verdict {
         _ if !r.status.flown => {
             (format!("Somebody else moves {to}."), "Nothing is judged here; its errors are drawn where they are counted.".to_owned())
+        }
+        _ if let Some(word) = v.missing => {
+            let from = v.metrics.first().map(|m| format!(" {}", m.seen.source)).unwrap_or_default();
+            (format!("Requests of {to} are not counted now. This is not zero."), format!("{}.{from}", more(r, word)))
         }
         _ if !v.measured => (format!("Nothing counts requests of {to}. This is not zero."), more(r, "no data").to_owned()),
         Verdict::TooFew => ("Too few to tell.".to_owned(), more(r, "too few").to_owned()),
@@ -200,13 +205,14 @@ pub(super) fn line(area: Rect, buf: &mut Buffer, r: &RolloutView, view: &View<'_
         right: Vec::new(),
         spacing: Spacing { gap: 2, tab: None },
     };
-    match v.difference.zip(v.interval).filter(|_| r.status.flown) {
+    match v.difference.zip(v.interval).filter(|_| r.status.flown && v.missing.is_none()) {
         Some((difference, (low, high))) => {
             let role = if v.verdict == Verdict::Fail { Role::Bad } else { Role::Strong };
             let ends = format!(" points, {} to {}", bare(low), bare(high));
             line.left.push(Fact::new(1, [Bit::new(role, format::points(difference)), dim(ends)]));
         }
         None if !r.status.flown => line.left.push(Fact::new(1, [dim("somebody else moves it")])),
+        None if v.missing.is_some() => line.left.push(Fact::new(1, [dim(more(r, says))])),
         None if !v.measured => line.left.push(Fact::new(1, [dim("this is not zero")])),
         None if r.new.requests < 1.0 => line.left.push(Fact::new(1, [dim(format!("no requests on {} yet", version(&r.status.to)))])),
         None => line.left.extend(Some(more(r, says)).filter(|m| !m.is_empty()).map(|m| Fact::new(1, [dim(m)]))),

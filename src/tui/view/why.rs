@@ -4,6 +4,7 @@ use super::verdict::wrap;
 use super::words::version;
 use super::{View, take};
 use crate::cockpit::{RegionState, RolloutView};
+use crate::fleet::{Metered, Side};
 use crate::rollout::{LegMood, Mood, Readiness};
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
@@ -105,12 +106,23 @@ fn lines(r: &RolloutView, view: &View<'_>) -> Vec<Line> {
     if bad > 0 {
         add(Some((Sign::Failing, Role::Bad)), "checks", format!("{bad} of {of} bad in a row; {of} roll back"));
     }
-    let says = if r.verdict.measured || !s.flown {
+    let says = if r.verdict.measured || r.verdict.missing.is_some() || !s.flown {
         r.verdict.says.clone()
     } else {
         format!("nothing counts requests of {}. This is not zero. {}", version(&s.to), r.verdict.says)
     };
-    add(Some((Sign::Unknown, Role::Unknown)).filter(|_| !r.verdict.measured && s.flown), "last check", says.trim_end().to_owned());
+    let unknown = s.flown && (!r.verdict.measured || r.verdict.missing.is_some());
+    add(Some((Sign::Unknown, Role::Unknown)).filter(|_| unknown), "last check", says.trim_end().to_owned());
+    for metrics in &r.verdict.metrics {
+        let seen = &metrics.seen;
+        let why = if seen.why.is_empty() { String::new() } else { format!(": {}", seen.why) };
+        let mark = Some((Sign::Unknown, Role::Unknown)).filter(|_| seen.state != Metered::Counted);
+        add(mark, "metrics", format!("{}, {} at {}: {}{why}", metrics.leg, seen.source, seen.at.clock(), seen.state.word()));
+        for asked in &seen.queries {
+            let side = version(if asked.side == Side::New { &s.to } else { &s.from });
+            add(None, &format!("{} {side}", asked.what), format!("{}   {}", asked.says, asked.query));
+        }
+    }
     if let Readiness::Slow { why } | Readiness::Partly { why } | Readiness::Denied { why } | Readiness::Off { why } = &s.rollback.readiness
     {
         add(Some((Sign::Look, Role::Warn)), "way back", why.clone());
@@ -123,6 +135,18 @@ fn lines(r: &RolloutView, view: &View<'_>) -> Vec<Line> {
         "log",
         r.record.not_recorded.as_ref().map(|why| format!("not recorded: {why}")).unwrap_or_default(),
     );
+    for why in &r.record.only_here {
+        add(Some((Sign::Look, Role::Warn)), "log", format!("only here: {why}"));
+    }
+    for branch in &r.record.branches {
+        add(Some((Sign::Look, Role::Warn)), "log", format!("another branch is kept: {branch}"));
+    }
+    for fault in &r.record.faults {
+        add(Some((Sign::Look, Role::Warn)), "log", fault.clone());
+    }
+    if let Some(driver) = r.record.driver.as_ref().filter(|d| d.gone.is_none() && !d.nobody) {
+        add(Some((Sign::Look, Role::Text)), "driver", format!("{}: T takes the controls", driver.name));
+    }
     for region in &view.snapshot.regions {
         let name = region.name.as_str();
         if let RegionState::Silent { since, why, again } = &region.state {

@@ -206,12 +206,13 @@ pub(super) fn bare_cause<'a>(cause: &'a str, status: &Status) -> &'a str {
 pub(super) fn unclear<'a>(r: &'a RolloutView, cause: &'a str) -> (Sign, &'static str, Role, &'a str) {
     let cause = bare_cause(cause, &r.status);
     let (sign, word, role) = match r.verdict.verdict {
+        _ if r.verdict.missing.is_some() => (Sign::Unknown, r.verdict.missing.unwrap_or_default(), Role::Unknown),
         _ if !r.verdict.measured => (Sign::Unknown, "no metrics", Role::Unknown),
         Verdict::NoData => (Sign::Unknown, "no data", Role::Unknown),
         Verdict::TooFew => (Sign::Unknown, "too few", Role::Unknown),
         Verdict::Pass | Verdict::Fail | Verdict::Inconclusive => (Sign::Look, "unclear", Role::Warn),
     };
-    let said = if word == "no metrics" { "no data" } else { word };
+    let said = if word == "no metrics" && r.verdict.missing.is_none() { "no data" } else { word };
     (sign, word, role, cause.strip_prefix(said).map_or(cause, |rest| rest.trim_start_matches([':', ' '])))
 }
 

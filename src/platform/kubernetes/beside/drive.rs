@@ -6,6 +6,7 @@
 use super::super::connection::{LIMIT, Line, code, now, trouble};
 use super::super::fence::{self, FLIGHT, fenced};
 use super::super::objects::Row;
+use super::super::passes::Passes;
 use super::super::route::Route;
 use super::super::service::Service;
 use super::super::sights::{Sight, Sights, Template};
@@ -39,6 +40,7 @@ type Seen = watch::Receiver<Option<Arc<Sight>>>;
 pub(in super::super) async fn drive(
     line: &Line,
     sights: &Sights,
+    passes: &Passes,
     facts: &mpsc::Sender<Fact>,
     order: &Order,
     writing: &AtomicBool,
@@ -79,6 +81,7 @@ pub(in super::super) async fn drive(
             }
             Next::Write(write) => {
                 whole = None;
+                passes.may(order).await.map_err(|t| (t, None))?;
                 match send(line, facts, order, writing, &write).await {
                     Ok(()) => {
                         tries = 0;

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 /// What leads to this side at home, with all traffic.
 pub(super) fn next(stage: &Stage<'_>, side: Side) -> Next {
     let at_home = stage.slot_side(Slot::Home);
-    if at_home != Some(side) {
+    // What its owner put there meanwhile is not the version that is left: on the way back it stays, and gets the traffic.
+    if at_home != Some(side) && !stage.owners_own() {
         if stage.second().is_none() {
             let cause = format!("the second Deployment of {} is gone", stage.home().name);
             return refuse(stage.order, &cause, "roll back, or launch anew");

@@ -23,7 +23,7 @@ pub(super) use scene::{Around, Scene, Selecting};
 use super::fence::{self, fenced, refusal};
 use super::objects::Deployment;
 use super::sights::{Sight, Template};
-use crate::fleet::{Aspect, Division, Flight, Side};
+use crate::fleet::{Aspect, Division, Flight, Side, Way};
 use crate::platform::Order;
 use crate::rollout::Want;
 use crate::units::{Percent, Span, Time, Trouble};
@@ -140,6 +140,10 @@ impl<'a> Stage<'a> {
             Slot::Home => self.side_of(self.home()),
             Slot::Next => self.side_of(self.second()?),
         }
+    }
+    /// Whether, on the way back, its owner has put a version of his own into the first Deployment: it is never overwritten.
+    fn owners_own(&self) -> bool {
+        self.order.wish.way == Way::Back && self.slot_side(Slot::Home).is_none()
     }
     /// Whether a slot runs its template and nothing else.
     fn alone(&self, slot: Slot) -> bool {

@@ -19,7 +19,8 @@ pub(super) fn next(stage: &Stage<'_>, side: Side, pods: u32) -> Next {
     if side == Side::New && stage.order.wish.way == Way::Back {
         return Next::Met;
     }
-    if stage.slot_side(Slot::Home) == Some(side) {
+    let idle = stage.slot_side(Slot::Next) != Some(side);
+    if stage.slot_side(Slot::Home) == Some(side) || (idle && stage.owners_own()) {
         return if stage.home().replicas >= pods { Next::Met } else { scale_home(stage, pods) };
     }
     let Some(d) = stage.second() else { return create(stage, side, pods) };

@@ -3,7 +3,7 @@
 //! Nothing by which other tools know their own objects is copied. The Deployment has two owners, the first one and what carries the
 //! split, so that a first one that is made anew does not take it away; the rest is owned by the second one and goes with it.
 
-use super::super::objects::{NEXT_OF, OLD};
+use super::super::objects::{NEXT_OF, OLD, OLD_IMAGES, images_text};
 use super::around::{CORE, POLICY, SCALING, Whole};
 use super::scene::second_name;
 use super::{Body, Next, Stage, labels, write};
@@ -41,13 +41,17 @@ pub(super) fn deployment(stage: &Stage<'_>, whole: &Whole, template: Value, pods
     if let Some(spec) = spec.as_object_mut() {
         spec.remove("paused");
     }
+    let mut notes = json!({NEXT_OF: &*d.name, OLD: stage.order.old.as_str()});
+    if let Some(old) = stage.sight.row.revision(&stage.order.old) {
+        notes[OLD_IMAGES] = json!(images_text(&old.images));
+    }
     let mut own = Value::Object(own_labels(&whole.home));
     labels::set(&mut own, &scene.keys, true);
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {
             "name": second_name(&d.name), "namespace": &*d.namespace, "labels": own,
-            "annotations": {NEXT_OF: &*d.name, OLD: stage.order.old.as_str()},
+            "annotations": notes,
             "ownerReferences": [owner("apps/v1", "Deployment", &whole.home), object],
         },
         "spec": spec,

@@ -41,6 +41,7 @@ fn sight() -> Sight {
         labels: Default::default(),
         next_of: None,
         old: None,
+        old_images: None,
         wanted: vec![],
     };
     let row = Workload {

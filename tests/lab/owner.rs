@@ -1,0 +1,171 @@
+//! What the owner of `order` does to it, knowing nothing of flightdeck, and what users have of it meanwhile.
+//!
+//! It knows objects of Kubernetes and the load's report. Weakness: one owner, one thing after the other.
+#![allow(dead_code, reason = "no test binary uses all of it")]
+
+use crate::harness::{Bed, Load, Report, now};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Api;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::GroupVersionKind;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// What `order` runs at first: pods that serve on for 3 s after SIGTERM.
+pub const OLD: &str = "shop/order:v42";
+/// The owner's own version.
+pub const HOTFIX: &str = "shop/order:v44";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Act {
+    /// `kubectl rollout restart`.
+    Restart,
+    /// `kubectl scale --replicas 3`.
+    Scale,
+    /// `kubectl set image`.
+    SetImage,
+    /// The eviction of one pod.
+    Evict,
+    /// `kubectl delete`, then `kubectl create` of his manifest.
+    Recreate,
+}
+
+pub const ACTS: [Act; 5] = [Act::Restart, Act::Scale, Act::SetImage, Act::Evict, Act::Recreate];
+
+/// An act, and when it began and was over (seconds since 1970).
+#[derive(Clone, Debug)]
+pub struct Acted {
+    pub act: Act,
+    pub from: f64,
+    pub to: f64,
+}
+
+/// Requests lost of those sent between two times.
+pub fn lost(report: &Report, from: f64, to: f64) -> u64 {
+    let at = |index: usize| report.began + index as f64 / 10.0;
+    let within = report.intervals.iter().enumerate().filter(|(index, _)| at(*index) >= from && at(*index) < to);
+    within.map(|(_, interval)| interval.lost.values().sum::<u64>()).sum()
+}
+
+pub async fn deployment(bed: &Bed, name: &str) -> Option<Deployment> {
+    bed.api::<Deployment>().get_opt(name).await.unwrap()
+}
+
+pub fn image(d: &Deployment) -> &str {
+    d.spec.as_ref().unwrap().template.spec.as_ref().unwrap().containers[0].image.as_deref().unwrap()
+}
+
+/// His manifest: `order` with 2 pods of the old version.
+pub async fn manifest(bed: &Bed) -> Deployment {
+    bed.deploy("order", 2, OLD).await;
+    bed.until_available("order").await
+}
+
+/// Does one thing and waits until it is through.
+pub async fn act(bed: &Bed, act: Act, manifest: &Deployment) -> Acted {
+    let from = now();
+    let deployments: Api<Deployment> = bed.api();
+    let patch = async |patch: Value| {
+        deployments.patch("order", &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap();
+    };
+    match act {
+        Act::Restart => {
+            let at = jiff::Timestamp::now().to_string();
+            patch(json!({"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": at}}}}})).await;
+        }
+        Act::Scale => patch(json!({"spec": {"replicas": 3}})).await,
+        Act::SetImage => bed.set_image("order", HOTFIX).await,
+        Act::Evict => {
+            let pods = bed.pods("order").await;
+            if let Some(pod) = pods.first() {
+                bed.evict(pod.metadata.name.as_deref().unwrap()).await.unwrap();
+            }
+        }
+        Act::Recreate => {
+            deployments.delete("order", &DeleteParams::background()).await.unwrap();
+            bed.until("order is gone", async || deployment(bed, "order").await.is_none().then_some(())).await;
+            let metadata = ObjectMeta { name: Some("order".into()), ..ObjectMeta::default() };
+            let anew = Deployment { metadata, spec: manifest.spec.clone(), status: None };
+            deployments.create(&PostParams::default(), &anew).await.unwrap();
+        }
+    }
+    bed.until_available("order").await;
+    // Those on their way out serve on, and whoever divides the traffic hears of it.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    Acted { act, from, to: now() }
+}
+
+fn routes(bed: &Bed) -> Api<DynamicObject> {
+    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute"));
+    Api::namespaced_with(bed.client.clone(), &bed.namespace, &kind)
+}
+
+/// The only rule's backends, as (name, weight), and the annotations.
+pub async fn route(bed: &Bed) -> (Vec<(String, u64)>, Vec<String>) {
+    let route = serde_json::to_value(routes(bed).get("order").await.unwrap()).unwrap();
+    let backends = route["spec"]["rules"][0]["backendRefs"].as_array().unwrap();
+    let backends = backends.iter().map(|b| (b["name"].as_str().unwrap().to_owned(), b["weight"].as_u64().unwrap())).collect();
+    let notes = route["metadata"]["annotations"].as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect();
+    (backends, notes)
+}
+
+/// The weight of the second one.
+pub async fn weight(bed: &Bed) -> u64 {
+    route(bed).await.0.iter().find(|(name, _)| name == "order-next").map_or(0, |(_, weight)| *weight)
+}
+
+/// Whom the Service `order` sends to.
+pub async fn selector(bed: &Bed) -> String {
+    bed.api::<Service>().get("order").await.unwrap().spec.unwrap().selector.unwrap()["app"].clone()
+}
+
+/// Users behind a route whose only rule gives `order` weight 7.
+pub async fn behind_a_gateway(bed: &Bed, rate: &str) -> Load {
+    bed.route("order", &[("order", 7)]).await;
+    let routed = async || {
+        let route = serde_json::to_value(routes(bed).get("order").await.unwrap()).unwrap();
+        route["status"]["parents"][0]["conditions"].as_array().filter(|all| all.iter().all(|c| c["status"] == "True")).map(|_| ())
+    };
+    bed.until("the gateway serves the route", routed).await;
+    // What the gateway says of a route comes a moment before what it does.
+    let served = async || {
+        let few = bed.load_route("order", &["--rps", "20"]);
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let report = few.stop();
+        (report.failed == 0 && report.ok > 0).then_some(())
+    };
+    bed.until("the gateway serves it", served).await;
+    bed.load_route("order", &["--rps", rate, "--timeout", "10"])
+}
+
+/// What of ours is left, and what of the owner's is not as he wrote it; nothing but the fence may be.
+pub async fn left(bed: &Bed, routed: bool) -> Vec<String> {
+    let mut left = Vec::new();
+    if deployment(bed, "order-next").await.is_some() {
+        left.push("Deployment order-next".to_owned());
+    }
+    if bed.api::<Service>().get_opt("order-next").await.unwrap().is_some() {
+        left.push("Service order-next".to_owned());
+    }
+    if bed.api::<PodDisruptionBudget>().get_opt("order-next").await.unwrap().is_some() {
+        left.push("PodDisruptionBudget order-next".to_owned());
+    }
+    let service = serde_json::to_value(bed.api::<Service>().get("order").await.unwrap()).unwrap();
+    if service["spec"]["selector"] != json!({"app": "order"}) {
+        left.push(format!("the Service's selector {}", service["spec"]["selector"]));
+    }
+    let foreign = |key: &str| key != "flightdeck.dev/flight";
+    let notes = service["metadata"]["annotations"].as_object().into_iter().flatten().map(|(key, _)| key.clone());
+    left.extend(notes.filter(|key| foreign(key)).map(|key| format!("the Service's {key}")));
+    if routed {
+        let (backends, notes) = route(bed).await;
+        if backends != [("order".to_owned(), 7)] {
+            left.push(format!("the route's backends {backends:?}"));
+        }
+        left.extend(notes.into_iter().filter(|key| foreign(key)).map(|key| format!("the route's {key}")));
+    }
+    left
+}
