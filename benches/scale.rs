@@ -57,6 +57,7 @@ fn main() {
         Err(why) => return println!("SKIPPED: {why}"),
     };
     lab.enter();
+    keep_nodes_alive(&lab);
     let counted = Counted::before(&lab);
     let regions: Vec<&str> = lab.contexts.iter().map(String::as_str).collect();
     let began = Instant::now();
@@ -289,10 +290,11 @@ impl Cockpit {
     /// Milliseconds from a key to the first byte after it.
     fn keys(&mut self) -> Vec<f64> {
         (0..KEYS)
-            .map(|n| {
+            .map(|_| {
                 std::thread::sleep(Duration::from_millis(120));
                 let at = Instant::now();
-                self.terminal.write_all(if n % 2 == 0 { b"j" } else { b"k" }).unwrap();
+                // Help comes and goes: it changes the screen whatever is on it.
+                self.terminal.write_all(b"?").unwrap();
                 loop {
                     if let Some(last) = self.seen.lock().unwrap().last.filter(|last| *last > at) {
                         break (last - at).as_secs_f64() * 1000.0;
@@ -355,7 +357,6 @@ async fn fill_one(kubeconfig: &Path, context: &str, deployments: usize, updates:
     tokio::select! {
         () = work => {}
         () = be_the_kubelet(client.clone()) => {}
-        () = keep_node_alive(client) => {}
     }
 }
 
@@ -410,7 +411,16 @@ async fn be_the_kubelet(client: Client) {
         .await;
 }
 
-/// A node that is not heard takes the readiness of its pods with it.
+/// In a thread of its own, for as long as this runs: a node that is not heard takes the readiness of its pods with it.
+fn keep_nodes_alive(lab: &Lab) {
+    let (kubeconfig, contexts) = (lab.kubeconfig("admin"), lab.contexts.clone());
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let beat = async |context: &String| keep_node_alive(harness::client_of(&kubeconfig, context).await).await;
+        runtime.block_on(futures::future::join_all(contexts.iter().map(beat)));
+    });
+}
+
 async fn keep_node_alive(client: Client) {
     let nodes: Api<Node> = Api::all(client.clone());
     let leases: Api<Lease> = Api::namespaced(client, "kube-node-lease");
