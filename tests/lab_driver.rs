@@ -209,6 +209,7 @@ fn another_flightdeck_sees_it_live_says_when_its_driver_is_gone_takes_it_and_fin
         assert_eq!((driver.name.as_str(), driver.gone, driver.nobody), ("ana@lab", None, false));
         assert_eq!(std::fs::read_dir(two.path()).map_or(0, |d| d.count()), 0, "bob wrote nothing");
 
+        bed.until("held in the cluster", async || (order(&bed).await["spec"]["paused"] == true).then_some(())).await;
         drop(ana);
         let cause = bob
             .until("the driver is gone", |w| match view(w, &id)?.status.mood {
