@@ -31,13 +31,21 @@ impl Rollout {
         if let Some(cause) = elsewhere {
             return Mood::Held { cause: cause.clone(), key: Some('T') };
         }
-        self.failing(now)
+        // Without a way back nothing goes by itself: what a key helps against is said before what fails of it.
+        let scaled = if self.has_way_back() { None } else { self.scaled(seen, now) };
+        scaled
+            .or_else(|| self.failing(now))
             .or_else(|| self.both_sick())
             .or_else(|| self.stuck(seen))
             .or_else(|| self.silent(seen, now))
             .or_else(|| self.held(seen))
             .or_else(|| self.in_other_hands(seen))
             .unwrap_or_else(|| self.mood_of_step(seen, now))
+    }
+
+    fn scaled(&self, seen: &Observed, now: Time) -> Option<Mood> {
+        let legs = self.state.legs.iter().map(|(id, state)| (id, state, seen.leg(id)));
+        legs.filter(|(_, _, seen)| seen.reach.answers()).find_map(|(id, state, seen)| self.scaled_by_somebody(id, state, &seen, now))
     }
 
     fn failing(&self, now: Time) -> Option<Mood> {
