@@ -231,12 +231,11 @@ fn another_flightdeck_sees_it_live_says_when_its_driver_is_gone_takes_it_and_fin
         let file = std::fs::read_to_string(two.path().join(format!("{id}.log"))).unwrap();
         assert_eq!(record(&bed).await.data.unwrap()["log"], file);
 
-        // The first one comes back: its log is older, and it writes nothing.
+        // The first one comes back: its log is older, it shows the other's, and it writes nothing.
         let mut ana = Deck::ready(&bed, "admin", "ana", one.path()).await;
-        ana.until("not driven here", |w| {
-            (w.follows(&id) || w.rollout(&id)?.ended() || w.rollout(&id)?.phase() == Phase::Superseded).then_some(())
-        })
-        .await;
+        ana.until("bob's end is seen", phase(&id, Phase::Promoted)).await;
+        assert!(ana.world.follows(&id));
+        assert_eq!(record(&bed).await.data.unwrap()["log"], file);
         assert_eq!(image(&bed).await, "shop/order:v43");
     });
 }

@@ -144,7 +144,9 @@ impl World {
         }
         let forked = flown.paper.as_ref().is_some_and(|p| !p.text.starts_with(&lead.text) && !lead.text.starts_with(&p.text));
         let lost = self.leases_of(engine).any(|(lease, _)| !lease.ours && !lease.holder.is_empty() && lease.term >= engine.term());
-        let overtaken = engine.phase() == Phase::Superseded && term > engine.term();
+        // Superseded, it is in the term of whoever took it; its own log says no more than ours.
+        let theirs = flown.paper.as_ref().is_none_or(|p| !p.text.starts_with(&lead.text));
+        let overtaken = engine.phase() == Phase::Superseded && term >= engine.term() && theirs;
         if overtaken || (forked && lost && term >= engine.term() && engine.phase() == Phase::Flying) {
             self.store.close(id);
             self.follow(id, lead);
@@ -162,7 +164,7 @@ impl World {
     pub(super) fn yield_to(&mut self, id: &RolloutId) {
         let Some(flown) = self.flown.get(id).filter(|f| !f.follows && f.engine.phase() == Phase::Superseded) else { return };
         let term = flown.engine.term();
-        if self.shared.records.values().any(|(record, theirs)| record.rollout == *id && *theirs > term) {
+        if self.shared.records.values().any(|(record, theirs)| record.rollout == *id && *theirs >= term) {
             self.take_in(id);
         }
     }
