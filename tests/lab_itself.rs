@@ -195,7 +195,11 @@ fn requests_are_really_split_by_a_routes_weights() {
         let report = load.stop();
         let before = report.intervals.iter().take_while(|interval| interval.versions.is_empty()).map(|interval| interval.sent).sum::<u64>();
         // Until Traefik knows the route it answers 404, and until it knows the endpoints 503.
-        assert!(report.failed <= before + 50 && report.failures.keys().all(|reason| reason == "404" || reason == "503"), "{:?}", report.failures);
+        assert!(
+            report.failed <= before + 50 && report.failures.keys().all(|reason| reason == "404" || reason == "503"),
+            "{:?}",
+            report.failures
+        );
         let next = report.answered("v43") as f64 / (report.sent - report.failed) as f64;
         assert!((0.048..=0.052).contains(&next), "{next}");
     });
