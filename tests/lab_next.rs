@@ -376,7 +376,7 @@ fn after_the_adoption_the_idle_second_one_takes_the_old_template_and_then_the_tr
 }
 
 #[test]
-fn another_flightdeck_watches_a_canary_and_sends_its_traffic_back() {
+fn another_flightdeck_follows_a_canary_and_sends_its_traffic_back() {
     in_lab_with(&[GATEWAY], "next-watched", async |bed| {
         let users = behind_a_gateway(&bed).await;
         let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -390,7 +390,8 @@ fn another_flightdeck_watches_a_canary_and_sends_its_traffic_back() {
             .until("the canary of somebody else", async |world| {
                 let snapshot = world.snapshot();
                 let rollout = snapshot.rollouts.first()?;
-                (rollout.status.to.as_str() == NEW && rollout.phase == Phase::Watched).then(|| rollout.status.id.clone())
+                let id = &rollout.status.id;
+                (rollout.status.to.as_str() == NEW && world.follows(id)).then(|| id.clone())
             })
             .await;
         deck.id = Some(id);
