@@ -110,7 +110,8 @@ impl Deciding {
             Phase::RollingBack | Phase::Back if back && higher => self.push_in(flight.term, By::Automatic, What::Followed),
             // It was back, proven, with nothing of it left: that another rollout moves the workload now is its end.
             Phase::Back if higher && flight.rollout != *self.it.id() && !self.it.leaves_pods() => self.plan(What::RolledBack),
-            _ if higher => self.plan(What::Superseded { by_term: flight.term }),
+            // Nothing goes forward in a term that says `back`, and where nothing can go back only a new term leads on.
+            _ if higher || (flight.term == term && self.says_back(flight)) => self.plan(What::Superseded { by_term: flight.term }),
             _ => {}
         }
     }

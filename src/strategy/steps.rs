@@ -116,7 +116,7 @@ impl Steps<'_> {
             StepKind::SetWeight => (Compensation::WeightZero, Reversible::Instant),
             StepKind::Switch => (Compensation::SwitchBack, Reversible::Instant),
             StepKind::Adopt => (Compensation::OldBeside, Reversible::Gradual),
-            StepKind::Retire if legs.iter().all(|l| l.beside.is_some()) => (Compensation::TemplateBack, Reversible::Gradual),
+            StepKind::Retire if legs.iter().all(|l| l.beside.is_some()) => (Compensation::OldBeside, Reversible::Gradual),
             StepKind::Retire => (Compensation::StartOldPods, Reversible::Gradual),
         };
         let legs: Vec<LegId> = legs.iter().map(|l| l.id.clone()).collect();
