@@ -48,6 +48,7 @@ fn plan(weight: Percent, load: Option<f64>, latency: Span) -> Plan {
         route: Route::Weights,
         beside: None,
         touches: Vec::new(),
+        undivided: None,
         base: 10,
         load,
         drains: true,

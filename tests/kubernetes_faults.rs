@@ -6,7 +6,7 @@ mod api_server;
 mod shop;
 
 use api_server::{Answer, ApiServer};
-use flightdeck::fleet::{Aspect, Division, Fact, Way, Workload};
+use flightdeck::fleet::{Aspect, Divides, Division, Fact, Way, Workload};
 use flightdeck::platform::kubernetes::{Contexts, KubernetesPlatform, RegionSpec};
 use flightdeck::platform::{Order, Platform};
 use flightdeck::rollout::{Want, Wish, WishKey};
@@ -490,8 +490,8 @@ async fn a_cluster_without_the_gateway_api_is_no_trouble() {
     fill_beside(&server);
     let mut eyes = Eyes::open(&server);
     eyes.connected("east").await;
-    let row = eyes.row("a divided workload", |w| w.divider.is_some() && w.beside.is_some()).await;
-    assert_eq!(row.divider.unwrap().object, "Service order");
+    let row = eyes.row("a divided workload", |w| w.divides.by().is_some() && w.beside.is_some()).await;
+    assert_eq!(row.divides.by().unwrap().object, "Service order");
     assert_eq!((row.split.len(), row.beside.unwrap().share), (2, Some(Percent::ZERO)));
 }
 
@@ -502,8 +502,8 @@ async fn services_that_may_not_be_seen_divide_nothing() {
     server.answer("GET /api/v1/namespaces/shop/services", Answer::Code(403, String::new()));
     fill(&server);
     let mut eyes = Eyes::open(&server);
-    let row = eyes.row("a row", |w| w.undivided.is_some()).await;
-    assert_eq!(row.undivided.as_deref(), Some("its Services may not be seen"));
+    let row = eyes.row("a row", |w| matches!(w.divides, Divides::Nothing(_))).await;
+    assert_eq!(row.divides, Divides::Nothing("its Services may not be seen".into()));
 }
 
 #[tokio::test]
@@ -513,7 +513,7 @@ async fn what_may_not_be_created_is_said_where_the_traffic_would_be_divided() {
     fill_beside(&server);
     let mut eyes = Eyes::open(&server);
     let denied = "you may not create deployments in namespace shop";
-    eyes.row("the missing right", |w| w.divider.is_none() && w.undivided.as_deref() == Some(denied)).await;
+    eyes.row("the missing right", |w| w.divides == Divides::Nothing(denied.into())).await;
 }
 
 #[tokio::test]
@@ -536,7 +536,7 @@ async fn a_switch_that_is_refused_is_looked_at_once_and_made_again() {
     fill_beside(&server);
     server.patches(&[Answer::Code(422, String::new())]);
     let mut eyes = Eyes::open(&server);
-    let row = eyes.row("both", |w| w.beside.as_ref().is_some_and(|b| b.revision.is_some()) && w.divider.is_some()).await;
+    let row = eyes.row("both", |w| w.beside.as_ref().is_some_and(|b| b.revision.is_some()) && w.divides.by().is_some()).await;
     eyes.platform.send(Time(0), switch(&row, 3));
     assert_eq!(eyes.taken().await, Term(3));
     let (writes, looks) = (server.asked(SERVICE), server.asked("GET /api/v1/namespaces/shop/services/order"));
@@ -550,7 +550,7 @@ async fn a_switch_below_a_higher_term_says_who_drives() {
     let server = ApiServer::start().await;
     fill_beside(&server);
     let mut eyes = Eyes::open(&server);
-    let row = eyes.row("both", |w| w.beside.as_ref().is_some_and(|b| b.revision.is_some()) && w.divider.is_some()).await;
+    let row = eyes.row("both", |w| w.beside.as_ref().is_some_and(|b| b.revision.is_some()) && w.divides.by().is_some()).await;
     // The watch does not tell it: what is read says so.
     let theirs = json!({"rollout": "order-9", "term": 9, "way": "back", "to": "x"}).to_string();
     let fenced = json!({"metadata": {"name": "order", "namespace": "shop", "uid": "s", "annotations": {"flightdeck.dev/flight": theirs}},

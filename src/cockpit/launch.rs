@@ -1,7 +1,7 @@
 //! Where a service can be rolled out, and to what: the legs of a plan before it is compiled.
 
 use super::World;
-use crate::fleet::Workload;
+use crate::fleet::{Divides, Workload};
 use crate::strategy::{Document, Plan, PlanLeg, Route};
 use crate::units::{Kind, LegId, Place, Service, Span, Trouble, Version};
 
@@ -96,6 +96,7 @@ impl World {
             let names: Vec<&str> = stable.images.iter().map(|(c, _)| c.as_str()).collect();
             usage(&place, &format!("it has no container {}", container.unwrap_or("")), &format!("it has {}", names.join(", ")))
         })?;
+        let divider = w.divides.by();
         Ok(PlanLeg {
             id: LegId::new(w.id.region.as_str()),
             region: w.id.region.clone(),
@@ -106,9 +107,14 @@ impl World {
             new: None,
             container: name.clone(),
             image: with_tag(image, to),
-            route: if w.split.is_empty() && w.divider.is_none() { Route::Pods } else { Route::Weights },
-            beside: w.divider.as_ref().map(|d| d.how),
-            touches: w.divider.as_ref().map(|d| d.touches.clone()).unwrap_or_default(),
+            route: if w.split.is_empty() && divider.is_none() { Route::Pods } else { Route::Weights },
+            beside: divider.map(|d| d.how),
+            touches: divider.map(|d| d.touches.clone()).unwrap_or_default(),
+            undivided: match &w.divides {
+                Divides::Unknown => Some("what may be written there is not known yet".into()),
+                Divides::Nothing(why) => Some(why.clone()).filter(|why| !why.is_empty()),
+                Divides::By(_) => None,
+            },
             base: stable.pods.ready.max(1),
             load: row.track.load(self.now, Span::mins(1)),
             drains: w.drains,

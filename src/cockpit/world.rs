@@ -6,11 +6,11 @@ use super::line::Line;
 use super::shared::{Paper, Shared};
 use super::snapshot::{Note, Sign};
 use super::track::Track;
-use crate::fleet::{Protection, Role, Way};
+use crate::fleet::{Divides, Protection, Role, Way};
 use crate::journal::{Chain, Seen, SeenHealthy, Store};
 use crate::platform::{Judged, Order, Platform, Question};
 use crate::rollout::{Event, Input, Phase, RECENT, Rollout, Verb, Want, Wish, WishKey, watch};
-use crate::strategy::Plan;
+use crate::strategy::{Plan, PlanLeg, StrategyKind};
 use crate::units::{Kind, LegId, Percent, Person, Place, Region, RolloutId, Service, Span, Time, Trouble, Version, WorkloadId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -366,6 +366,11 @@ impl World {
         if let Some((leg, (_, words))) = denied {
             return refuse(format!("{}: you may not {words}", leg.region), "ask whoever keeps the rights there");
         }
+        // By pods would be the lesser way: it is not taken because an answer is late.
+        let unknown = |l: &&PlanLeg| self.rows.get(&l.workload).is_some_and(|row| row.workload.divides == Divides::Unknown);
+        if let Some(leg) = plan.legs.iter().filter(|_| plan.strategy != StrategyKind::Rolling).find(unknown) {
+            return refuse(format!("{}: what may be written there is not known yet", leg.region), "try again in a moment");
+        }
         // A rollback that can still be undone ends when the next version goes out.
         let close: Vec<RolloutId> = self
             .flown
@@ -661,11 +666,11 @@ impl World {
             .all(|r| self.regions.get(&r.name).is_some_and(|s| !matches!(s.state, super::RegionState::Connecting { .. })))
     }
 
-    /// Whether what may be written is known for every workload of the regions that answer.
+    /// Whether what may be written, and what divides the traffic, is known for every workload of the regions that answer.
     pub fn rights_known(&self) -> bool {
-        self.rows.values().map(|row| &row.workload.id).filter(|id| self.answers(&id.region)).all(|id| {
-            let known = self.regions.get(&id.region);
-            known.is_some_and(|region| region.rights.contains_key(&id.namespace))
+        self.rows.values().map(|row| &row.workload).filter(|w| self.answers(&w.id.region)).all(|w| {
+            let known = self.regions.get(&w.id.region);
+            w.divides != Divides::Unknown && known.is_some_and(|region| region.rights.contains_key(&w.id.namespace))
         })
     }
 }

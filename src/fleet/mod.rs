@@ -16,5 +16,5 @@ pub use metrics::{AskedQuery, Metered, MetricsSeen};
 pub use observed::{BesideSeen, LegSeen, Observed, Reach, SideSeen};
 pub use shared::{Hold, LeaseSeen, RecordOff, RecordSeen};
 pub use workload::{
-    Aspect, Automation, Beside, Divider, Division, Flight, Pods, Protection, RevisionSeen, Role, Side, Stuck, Way, Workload,
+    Aspect, Automation, Beside, Divider, Divides, Division, Flight, Pods, Protection, RevisionSeen, Role, Side, Stuck, Way, Workload,
 };

@@ -176,6 +176,26 @@ pub struct Divider {
     pub touches: Vec<String>,
 }
 
+/// What divides a workload's traffic.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Divides {
+    /// That has not been found out yet.
+    #[default]
+    Unknown,
+    /// This.
+    By(Divider),
+    /// Nothing, for this reason.
+    Nothing(String),
+}
+
+impl Divides {
+    /// What does, where something is known to.
+    pub fn by(&self) -> Option<&Divider> {
+        if let Divides::By(divider) = self { Some(divider) } else { None }
+    }
+}
+
 /// A second workload of ours that stands beside the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -212,10 +232,7 @@ pub struct Workload {
     pub split: Vec<(Revision, Percent)>,
     /// What can divide its traffic between it and a second workload.
     #[serde(default)]
-    pub divider: Option<Divider>,
-    /// Why nothing can, where that is known.
-    #[serde(default)]
-    pub undivided: Option<String>,
+    pub divides: Divides,
     /// The second workload, while there is one.
     #[serde(default)]
     pub beside: Option<Beside>,

@@ -95,7 +95,7 @@ fn leg(row: &Workload) -> PlanLeg {
     let new = newest(row);
     let (container, image) = new.and_then(|r| changed_image(r, old)).unwrap_or_default();
     let whole = row.split.iter().all(|(_, share)| matches!(*share, Percent::ZERO | Percent::ALL));
-    let how = || row.divider.as_ref().map_or(if whole { Division::Switch } else { Division::Weights }, |d| d.how);
+    let how = || row.divides.by().map_or(if whole { Division::Switch } else { Division::Weights }, |d| d.how);
     let beside = row.beside.as_ref().map(|_| how());
     PlanLeg {
         id: LegId::new(row.id.region.as_str()),
@@ -110,6 +110,7 @@ fn leg(row: &Workload) -> PlanLeg {
         route: if beside.is_some() { Route::Weights } else { Route::Pods },
         beside,
         touches: Vec::new(),
+        undivided: None,
         base: row.replicas.max(1),
         load: None,
         drains: row.drains,
@@ -187,8 +188,7 @@ mod tests {
             template: Revision::new("v41"),
             replicas: 4,
             split: Vec::new(),
-            divider: None,
-            undivided: None,
+            divides: Default::default(),
             beside: None,
             flight: flight.map(fence),
             paused: false,

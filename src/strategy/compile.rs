@@ -68,7 +68,8 @@ fn possible(document: &Document, legs: &[PlanLeg]) -> Result<(), Vec<Trouble>> {
             if without.is_empty() {
                 return Ok(());
             }
-            let cause = format!("{}: nothing here switches traffic between two sets of pods, which blue-green needs", names(&without));
+            let why = why_undivided(&without);
+            let cause = format!("{}: nothing here switches traffic between two sets of pods, which blue-green needs{why}", names(&without));
             let remedy = "use rolling, or canary, which goes by pods there";
             Err(vec![Trouble::new(Kind::Refused, document.strategy_place.clone(), cause, remedy)])
         }
@@ -94,8 +95,9 @@ fn warnings(document: &Document, legs: &[PlanLeg]) -> Vec<String> {
     if let Shape::Canary(canary) = &document.shape {
         if !by_pods.is_empty() {
             warnings.push(format!(
-                "{}: no router splits traffic here, so it goes by pods: a share of the pods is the share of the traffic",
-                names(&by_pods)
+                "{}: no router splits traffic here, so it goes by pods: a share of the pods is the share of the traffic{}",
+                names(&by_pods),
+                why_undivided(&by_pods)
             ));
         }
         for leg in &by_pods {
@@ -140,6 +142,11 @@ fn warnings(document: &Document, legs: &[PlanLeg]) -> Vec<String> {
             .push(format!("{}: pods have no preStop, so requests are lost while they are replaced; blue-green loses none", names(&cut)));
     }
     warnings
+}
+
+/// The first reason that is known.
+fn why_undivided(legs: &[&PlanLeg]) -> String {
+    legs.iter().find_map(|l| l.undivided.as_ref()).map(|why| format!(" ({why})")).unwrap_or_default()
 }
 
 fn names(legs: &[&PlanLeg]) -> String {

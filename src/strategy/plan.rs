@@ -278,6 +278,9 @@ pub struct PlanLeg {
     /// What a second workload would miss.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub touches: Vec<String>,
+    /// Why nothing divides its traffic, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undivided: Option<String>,
     /// Ready pods of the old side at launch.
     pub base: u32,
     /// Requests per second at launch, where measured.

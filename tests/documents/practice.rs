@@ -23,6 +23,7 @@ pub fn seed(region: &str, base: u32) -> PlanLeg {
         route: Route::Weights,
         beside: None,
         touches: Vec::new(),
+        undivided: None,
         base,
         load: Some(f64::from(base) * 8.0),
         drains: true,

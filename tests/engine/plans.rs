@@ -47,6 +47,7 @@ fn seed(leg: &Leg) -> PlanLeg {
         route: leg.route,
         beside: leg.beside,
         touches: Vec::new(),
+        undivided: None,
         base: leg.base,
         load: leg.load,
         drains: true,

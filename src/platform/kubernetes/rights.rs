@@ -52,7 +52,7 @@ const BESIDE: [Need; 6] = [
 const SERVICES: Need = need("patch", "", "services");
 const ROUTES: Need = need("patch", "gateway.networking.k8s.io", "httproutes");
 
-/// What of a second Deployment is denied in a namespace, as a person would ask for it.
+/// Why there can be no second Deployment in a namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Beside {
     /// Of what it needs anyway.
@@ -65,7 +65,9 @@ pub(super) struct Beside {
 impl Beside {
     /// Asks what is denied in a namespace; the first answer that is no ends it.
     pub(super) async fn ask(line: &Line, namespace: &str) -> Result<Beside, Trouble> {
-        let denied = async |need: Need| Ok::<_, Trouble>((!may(line, need, namespace).await?).then(|| need.words(namespace)));
+        let denied = async |need: Need| {
+            Ok::<_, Trouble>((!may(line, need, namespace).await?).then(|| format!("you may not {}", need.words(namespace))))
+        };
         let mut beside = Beside::default();
         for need in BESIDE {
             beside.both = denied(need).await?;

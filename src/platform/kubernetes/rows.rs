@@ -6,7 +6,7 @@
 use super::beside::Scene;
 use super::objects::{Deployment, Pod, Set, Uid, images_text};
 use super::trouble::{Sort, not_created};
-use crate::fleet::{Beside, Divider, Flight, Pods, RevisionSeen, Stuck, Workload};
+use crate::fleet::{Beside, Divider, Divides, Flight, Pods, RevisionSeen, Stuck, Workload};
 use crate::units::{Percent, Person, Region, Revision, Service, Span, Time, Version, WorkloadId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -190,8 +190,11 @@ pub(super) fn workload(mut parts: Parts) -> (Workload, Option<Time>) {
         flight: [flight(d), parts.scene.flight()].into_iter().flatten().max_by_key(|f| f.term),
         template,
         replicas: d.replicas,
-        divider: parts.divider.clone(),
-        undivided: parts.scene.undivided.clone(),
+        divides: match (&parts.divider, &parts.scene.undivided) {
+            (Some(divider), _) => Divides::By(divider.clone()),
+            (None, _) if !parts.scene.asked => Divides::Unknown,
+            (None, why) => Divides::Nothing(why.clone().unwrap_or_default()),
+        },
         beside,
         paused: d.paused,
         complete: complete(d),

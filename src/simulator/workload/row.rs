@@ -4,7 +4,7 @@ use super::super::faults::Ill;
 use super::super::layout::CONTAINER;
 use super::set::Set;
 use super::{DEADLINE, Workload};
-use crate::fleet::{Flight, Pods as PodsRow, RevisionSeen, Workload as Row};
+use crate::fleet::{Divides, Flight, Pods as PodsRow, RevisionSeen, Workload as Row};
 use crate::units::{Percent, Revision, Time, count};
 
 impl Workload {
@@ -78,8 +78,8 @@ impl Workload {
             template: self.template.clone(),
             replicas: if self.roll.is_some() { self.replicas } else { self.sets.iter().map(|s| s.want).sum() },
             split: split.map(|s| (s.revision.clone(), s.asked)).collect(),
-            divider: None,
-            undivided: None,
+            // Both sides stand by themselves here.
+            divides: Divides::Nothing(String::new()),
             beside: None,
             flight: self.flight.clone(),
             paused: self.holds(),

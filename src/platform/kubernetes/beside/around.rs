@@ -24,11 +24,13 @@ const OTHERS: [(&str, &str, &str, &str); 2] = [
     ("PodMonitor", "/apis/monitoring.coreos.com/v1", "podmonitors", "/spec/selector/matchLabels"),
 ];
 
-/// Finds out what a second Deployment needs to know of namespaces. One that cannot be asked is left out.
+/// Finds out what a second Deployment needs to know of namespaces. Where rights cannot be asked none is made.
 pub(in super::super) async fn look_around(line: Arc<Line>, namespaces: Vec<String>) -> Vec<(String, Aside)> {
     let mut found = Vec::new();
     for namespace in namespaces {
-        let Ok(rights) = Rights::ask(&line, &namespace).await else { continue };
+        let unasked =
+            |t: Trouble| Rights { both: Some(format!("what you may write there cannot be asked: {}", t.cause)), ..Rights::default() };
+        let rights = Rights::ask(&line, &namespace).await.unwrap_or_else(unasked);
         let mut others = Vec::new();
         // Who may not make one needs not know what it would miss.
         for (kind, api, plural, pointer) in OTHERS.iter().filter(|_| rights.both.is_none()) {

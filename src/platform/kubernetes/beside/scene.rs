@@ -31,6 +31,8 @@ pub(in super::super) struct Scene {
     pub(in super::super) how: Division,
     /// Why it cannot.
     pub(in super::super) undivided: Option<String>,
+    /// Whether it is known what may be written; until then it is not divided.
+    pub(in super::super) asked: bool,
     /// The labels that tell the two apart, with the first one's values.
     pub(in super::super) keys: Vec<(String, String)>,
     /// The Services that carry its traffic.
@@ -87,6 +89,7 @@ impl Scene {
         let mut scene = Scene {
             how,
             undivided: None,
+            asked: true,
             keys,
             services: services.into_iter().cloned().collect(),
             routes,
@@ -97,7 +100,9 @@ impl Scene {
         if !around.known {
             undivided = Some("its Services may not be seen".into());
         }
-        scene.undivided = undivided.or_else(|| scene.in_the_way(d, around)).or_else(|| scene.denied(around.rights));
+        let why = undivided.or_else(|| scene.in_the_way(d, around));
+        scene.asked = why.is_some() || around.rights.is_some();
+        scene.undivided = why.or_else(|| scene.denied(around.rights));
         scene
     }
 
@@ -127,7 +132,7 @@ impl Scene {
     fn denied(&self, rights: Option<&Rights>) -> Option<String> {
         let Some(rights) = rights else { return Some("what you may write there is not known yet".into()) };
         let traffic = if self.how == Division::Weights { &rights.routes } else { &rights.services };
-        rights.both.as_ref().or(traffic.as_ref()).map(|words| format!("you may not {words}"))
+        rights.both.as_ref().or(traffic.as_ref()).cloned()
     }
 
     /// What divides the traffic.

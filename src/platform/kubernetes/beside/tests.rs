@@ -6,7 +6,7 @@ use super::super::rights::Beside as Rights;
 use super::super::route::Route;
 use super::super::service::Service;
 use super::*;
-use crate::fleet::{Way, Workload};
+use crate::fleet::{Divides, Way, Workload};
 use crate::rollout::{Wish, WishKey};
 use crate::units::{LegId, Region, Revision, RolloutId, Term, Version};
 use serde_json::json;
@@ -299,7 +299,11 @@ const READ: &str = r#"{"rollout":"order-1","term":3,"to":"ccc","way":"forward"}"
 fn what_can_divide_the_traffic_is_said_or_why_nothing_can() {
     let says = |c: Cluster| {
         let row = c.row();
-        row.divider.map_or_else(|| row.undivided.unwrap(), |d| format!("{:?} by {}", d.how, d.object))
+        match row.divides {
+            Divides::By(d) => format!("{:?} by {}", d.how, d.object),
+            Divides::Nothing(why) => why,
+            Divides::Unknown => "not known yet".into(),
+        }
     };
     assert_eq!(says(Cluster::routed()), "Weights by HTTPRoute web");
     assert_eq!(says(Cluster::switched()), "Switch by Service order");
@@ -316,10 +320,10 @@ fn what_can_divide_the_traffic_is_said_or_why_nothing_can() {
     taken.workload("order-next", "other", "v1", "sss", 0);
     assert_eq!(says(taken), "there is a deployment order-next that is not ours");
     let mut denied = Cluster::switched();
-    denied.denied.both = Some("create deployments in namespace shop".into());
+    denied.denied.both = Some("you may not create deployments in namespace shop".into());
     assert_eq!(says(denied), "you may not create deployments in namespace shop");
     let mut routes = Cluster::routed();
-    routes.denied.routes = Some("patch httproutes in namespace shop".into());
+    routes.denied.routes = Some("you may not patch httproutes in namespace shop".into());
     assert_eq!(says(routes), "you may not patch httproutes in namespace shop");
 }
 
