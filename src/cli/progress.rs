@@ -67,7 +67,7 @@ fn line(view: &RolloutView, now: Time) -> String {
     let at = (s.step + 1).min(s.steps.len());
     let seen = s.seen.map_or_else(|| "seen ?".into(), |seen| format!("seen {seen}"));
     let waits = match (&s.mood, &s.next) {
-        (Mood::OnCourse, Some((next, Some(due)))) => format!("next {next} in {}", clock(due.since(now))),
+        (Mood::OnCourse, Some((next, Some(due)))) => format!("next {next} in {}", Span(due.since(now).0 + 999).clock()),
         (Mood::OnCourse, Some((next, None))) => format!("next {next}"),
         (mood, _) => verb::words(mood),
     };
@@ -81,12 +81,6 @@ fn line(view: &RolloutView, now: Time) -> String {
     };
     // What has no bound comes last, where it is cut.
     format!("step {at}/{} {label}   {seen} of {}   {way_back}   {waits}", s.steps.len(), s.want)
-}
-
-/// `4:12`
-fn clock(span: Span) -> String {
-    let seconds = span.0.div_ceil(1000);
-    format!("{}:{:02}", seconds / 60, seconds % 60)
 }
 
 /// The text in so many columns at most.

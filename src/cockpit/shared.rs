@@ -408,7 +408,7 @@ impl World {
     pub(super) fn without_driver(&self, engine: &Rollout, view: &RecordView) -> Option<Mood> {
         let driver = view.driver.as_ref().filter(|_| !engine.settled())?;
         let cause = match driver.gone {
-            Some(gone) => format!("driver {} gone {}", driver.name, minutes(gone)),
+            Some(gone) => format!("driver {} gone {}", driver.name, gone.clock()),
             None if driver.nobody => "nobody drives it".into(),
             None => return None,
         };
@@ -418,10 +418,4 @@ impl World {
 
 fn count_lines(lines: &[u8]) -> String {
     count(lines.iter().filter(|c| **c == b'\n').count(), "event")
-}
-
-/// `0:41`.
-fn minutes(span: Span) -> String {
-    let seconds = span.0 / 1000;
-    format!("{}:{:02}", seconds / 60, seconds % 60)
 }

@@ -69,7 +69,7 @@ fn possible(document: &Document, legs: &[PlanLeg]) -> Result<(), Vec<Trouble>> {
                 return Ok(());
             }
             let why = why_undivided(&without);
-            let cause = format!("{}: nothing here switches traffic between two sets of pods, which blue-green needs{why}", names(&without));
+            let cause = format!("nothing in {} switches traffic between two sets of pods, which blue-green needs{why}", names(&without));
             let remedy = "use rolling, or canary, which goes by pods there";
             Err(vec![Trouble::new(Kind::Refused, document.strategy_place.clone(), cause, remedy)])
         }

@@ -2,14 +2,9 @@
 
 use crate::units::Span;
 
-/// `0:46`, `12:40`, `1:31:41`, `2 d 4 h`.
+/// To the nearest second: `0:46`, `12:40`, `1:31:41`, `2 d 4 h`.
 pub(super) fn clock(span: Span) -> String {
-    let s = (span.0 + 500) / 1000;
-    match s {
-        0..3_600 => format!("{}:{:02}", s / 60, s % 60),
-        3_600..86_400 => format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60),
-        _ => format!("{} d {} h", s / 86_400, s / 3600 % 24),
-    }
+    Span(span.0 + 500).clock()
 }
 
 /// Measured or expected times of a way back: `0.4 s` below 10 s, else as [`clock`].

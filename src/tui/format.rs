@@ -111,27 +111,17 @@ pub fn planned(at: Time) -> String {
     format!("≈{}", hour_minute(at))
 }
 
-/// A length of time in whole seconds: `0:46`, `12:40`, `1:31:41`, `2 d 4 h`.
-pub fn duration(span: Span) -> String {
-    let s = span.0 / 1000;
-    match s {
-        0..3600 => format!("{}:{:02}", s / 60, s % 60),
-        3600..86_400 => format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60),
-        _ => format!("{} d {} h", s / 86_400, s / 3600 % 24),
-    }
-}
-
 /// A measured length of time: `0.4 s`, `6.3 s`, from 10 s on `0:34`, `1:10`.
 pub fn measured(span: Span) -> String {
-    if span.0 < 9950 { format!("{:.1} s", span.as_secs_f64()) } else { duration(Span(span.0 + 500)) }
+    if span.0 < 9950 { format!("{:.1} s", span.as_secs_f64()) } else { (Span(span.0 + 500)).clock() }
 }
 
 /// What is left of a time: `3:12`, the last second in tenths (`0.4 s`). `calm` is for eyes that motion hurts: steps of 5 s.
 pub fn countdown(left: Span, calm: bool) -> String {
     if calm {
-        return duration(Span(left.0.div_ceil(5000) * 5000));
+        return (Span(left.0.div_ceil(5000) * 5000)).clock();
     }
-    if left.0 < 1000 { format!("{:.1} s", (left.0.div_ceil(100)) as f64 / 10.0) } else { duration(Span(left.0.div_ceil(1000) * 1000)) }
+    if left.0 < 1000 { format!("{:.1} s", (left.0.div_ceil(100)) as f64 / 10.0) } else { (Span(left.0.div_ceil(1000) * 1000)).clock() }
 }
 
 /// How long ago: `3 s`, `41 s`, `6 min`, `3 h 12 min`, `2 d 4 h`.
@@ -141,7 +131,7 @@ pub fn age(span: Span) -> String {
         0..60 => format!("{s} s"),
         60..3600 => format!("{} min", s / 60),
         3600..86_400 => format!("{} h {} min", s / 3600, s / 60 % 60),
-        _ => duration(span),
+        _ => span.clock(),
     }
 }
 
@@ -215,7 +205,7 @@ mod tests {
     #[test]
     fn durations_and_ages_read_as_in_the_pictures() {
         let s = Span::secs;
-        assert_eq!([s(46), s(760), s(5_501), s(187_200)].map(duration), ["0:46", "12:40", "1:31:41", "2 d 4 h"]);
+        assert_eq!([s(46), s(760), s(5_501), s(187_200)].map(Span::clock), ["0:46", "12:40", "1:31:41", "2 d 4 h"]);
         assert_eq!([s(3), s(41), s(360), s(11_520), s(187_200)].map(age), ["3 s", "41 s", "6 min", "3 h 12 min", "2 d 4 h"]);
         assert_eq!([Span(400), Span(6_300), Span(9_949), Span(9_950), s(70)].map(measured), ["0.4 s", "6.3 s", "9.9 s", "0:10", "1:10"]);
     }

@@ -43,6 +43,15 @@ impl Span {
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1000.0
     }
+    /// Whole seconds as people read them: `0:46`, `12:40`, `1:31:41`, `2 d 4 h`.
+    pub fn clock(self) -> String {
+        let s = self.0 / 1000;
+        match s {
+            0..3600 => format!("{}:{:02}", s / 60, s % 60),
+            3600..86_400 => format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60),
+            _ => format!("{} d {} h", s / 86_400, s / 3600 % 24),
+        }
+    }
     /// `self` without `other`, at least nothing.
     pub fn less(self, other: Span) -> Span {
         Span(self.0.saturating_sub(other.0))

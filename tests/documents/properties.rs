@@ -94,7 +94,7 @@ proptest! {
                 // only what these random documents may ask for and not get
                 for t in troubles {
                     let text = t.to_string();
-                    prop_assert!(text.contains("nothing here switches traffic") || text.contains("the most"), "{}", text);
+                    prop_assert!(text.contains("switches traffic between two sets of pods") || text.contains("the most"), "{}", text);
                 }
             }
         }

@@ -161,7 +161,7 @@ impl Demo {
         let width = area.width;
         let spacing = Spacing::at(width);
         let narrow = width < 120;
-        let over = format::duration(self.now.since(at("14:03:55")));
+        let over = self.now.since(at("14:03:55")).clock();
         if self.failing {
             let top = match narrow {
                 true => vec![

@@ -93,6 +93,17 @@ pub(super) fn metadata(workload: &WorkloadId, part: &str, notes: Option<BTreeMap
     json!({"name": name(workload), "labels": {LABEL: part}, "annotations": notes})
 }
 
+/// What the two who serve one workload have: who keeps its log, and who holds its Lease.
+#[derive(Clone)]
+pub(super) struct Post {
+    pub(super) line: Arc<Line>,
+    pub(super) workload: WorkloadId,
+    pub(super) me: Driver,
+    pub(super) passes: Arc<Passes>,
+    pub(super) facts: mpsc::Sender<Fact>,
+    pub(super) wanted: watch::Receiver<Option<Record>>,
+}
+
 /// One region's keeper.
 pub(super) struct Keeper {
     spec: RegionSpec,
@@ -301,17 +312,9 @@ async fn keep(
             let sender = kept.entry(record.workload.clone()).or_insert_with(|| {
                 let (sender, wanted) = watch::channel(None);
                 let (workload, line) = (record.workload.clone(), line.clone());
-                let (me, passes, facts) = (me.clone(), passes.clone(), facts.clone());
-                let scribe = Scribe {
-                    line: line.clone(),
-                    workload: workload.clone(),
-                    me: me.clone(),
-                    passes: passes.clone(),
-                    facts: facts.clone(),
-                    wanted: wanted.clone(),
-                };
-                tasks.spawn(scribe.run());
-                tasks.spawn(Holder { line, workload, me, passes, facts, wanted }.run());
+                let post = Post { line, workload, me: me.clone(), passes: passes.clone(), facts: facts.clone(), wanted };
+                tasks.spawn(Scribe(post.clone()).run());
+                tasks.spawn(Holder(post).run());
                 sender
             });
             sender.send_if_modified(|before| {

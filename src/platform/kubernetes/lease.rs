@@ -5,8 +5,8 @@
 //! understood at the next renewal.
 
 use super::connection::{LIMIT, Line, code, now, trouble};
-use super::keeper::{Driver, Words, named};
-use super::passes::{Pass, Passes};
+use super::keeper::{Driver, Post, Words, named};
+use super::passes::Pass;
 use crate::fleet::{Fact, Hold, LeaseSeen};
 use crate::platform::Record;
 use crate::units::{Span, Term, WorkloadId, clean};
@@ -14,9 +14,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// A Lease as read.
@@ -69,20 +67,13 @@ pub(super) fn act(me: &Driver, term: Term, seen: Option<&Held>, unchanged: Durat
 }
 
 /// Holds one workload's Lease for as long as that is wanted.
-pub(super) struct Holder {
-    pub(super) line: Arc<Line>,
-    pub(super) workload: WorkloadId,
-    pub(super) me: Driver,
-    pub(super) passes: Arc<Passes>,
-    pub(super) facts: mpsc::Sender<Fact>,
-    pub(super) wanted: watch::Receiver<Option<Record>>,
-}
+pub(super) struct Holder(pub(super) Post);
 
 impl Holder {
     pub(super) async fn run(mut self) {
         let mut seen: Option<(Held, Instant)> = None;
         loop {
-            let record = self.wanted.borrow_and_update().clone();
+            let record = self.0.wanted.borrow_and_update().clone();
             let what = |r: &Option<Record>| r.as_ref().map(|r| (r.rollout.clone(), r.term, r.drives));
             let now = what(&record);
             let again = match record {
@@ -93,9 +84,9 @@ impl Holder {
                 }
             };
             // Before the time only a new term, or the end, is a reason to write.
-            while what(&self.wanted.borrow_and_update()) == now {
+            while what(&self.0.wanted.borrow_and_update()) == now {
                 tokio::select! {
-                    changed = self.wanted.changed() => if changed.is_err() { return },
+                    changed = self.0.wanted.changed() => if changed.is_err() { return },
                     () = sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => break,
                 }
             }
@@ -104,9 +95,9 @@ impl Holder {
 
     /// One round. Returns when the next one is due.
     async fn hold(&self, record: &Record, seen: &mut Option<(Held, Instant)>) -> Duration {
-        let every = self.me.lease / 3;
+        let every = self.0.me.lease / 3;
         if seen.is_none()
-            && let Some(why) = super::keeper::denied(&self.line, &self.workload, "coordination.k8s.io", "leases").await
+            && let Some(why) = super::keeper::denied(&self.0.line, &self.0.workload, "coordination.k8s.io", "leases").await
         {
             return self.failed(record, Words::Denied(why)).await;
         }
@@ -120,7 +111,7 @@ impl Holder {
             let unchanged = seen.as_ref().map_or(Duration::ZERO, |(_, at)| at.elapsed());
             let held = seen.as_ref().map(|(held, _)| held);
             let sent = (Instant::now(), now());
-            let written = match act(&self.me, record.term, held, unchanged) {
+            let written = match act(&self.0.me, record.term, held, unchanged) {
                 Act::Create => self.create(record.term).await,
                 Act::Write => self.write(record.term, held).await,
                 Act::Leave(why) => {
@@ -129,8 +120,8 @@ impl Holder {
                         return self.failed(record, words).await;
                     }
                     let still = seen.as_ref().map(|(held, at)| (held, at.elapsed()));
-                    if act(&self.me, record.term, still.map(|s| s.0), still.map_or(Duration::ZERO, |s| s.1)) == Act::Leave(why.clone()) {
-                        self.passes.set(&self.workload, &record.rollout, Pass::Lost(why.clone()));
+                    if act(&self.0.me, record.term, still.map(|s| s.0), still.map_or(Duration::ZERO, |s| s.1)) == Act::Leave(why.clone()) {
+                        self.0.passes.set(&self.0.workload, &record.rollout, Pass::Lost(why.clone()));
                         self.tell(record, Err(why)).await;
                         return every.min(Duration::from_secs(2));
                     }
@@ -140,7 +131,7 @@ impl Holder {
             match written {
                 Ok(held) => {
                     *seen = Some((held, sent.0));
-                    self.passes.set(&self.workload, &record.rollout, Pass::held(sent, self.me.lease));
+                    self.0.passes.set(&self.0.workload, &record.rollout, Pass::held(sent, self.0.me.lease));
                     self.tell(record, Ok(Hold::Lease)).await;
                     return every;
                 }
@@ -155,27 +146,27 @@ impl Holder {
     async fn failed(&self, record: &Record, words: Words) -> Duration {
         match words {
             Words::Denied(why) => {
-                self.passes.set(&self.workload, &record.rollout, Pass::Without);
+                self.0.passes.set(&self.0.workload, &record.rollout, Pass::Without);
                 self.tell(record, Ok(Hold::Without(why))).await;
                 Duration::from_secs(60)
             }
             // The pass ends by itself when it is not renewed.
             Words::Conflict | Words::Other(_) => {
                 if let Words::Other(why) = words {
-                    tracing::warn!(workload = %self.workload, "the Lease is not renewed: {why}");
+                    tracing::warn!(workload = %self.0.workload, "the Lease is not renewed: {why}");
                 }
-                (self.me.lease / 15).max(Duration::from_millis(200))
+                (self.0.me.lease / 15).max(Duration::from_millis(200))
             }
         }
     }
 
     async fn tell(&self, record: &Record, held: Result<Hold, String>) {
-        let fact = Fact::Driving { workload: self.workload.clone(), rollout: record.rollout.clone(), at: now(), held };
-        let _ = self.facts.send(fact).await;
+        let fact = Fact::Driving { workload: self.0.workload.clone(), rollout: record.rollout.clone(), at: now(), held };
+        let _ = self.0.facts.send(fact).await;
     }
 
     fn name(&self) -> String {
-        super::keeper::name(&self.workload)
+        super::keeper::name(&self.0.workload)
     }
 
     /// Reads it, and notes since when it is unchanged.
@@ -190,7 +181,7 @@ impl Holder {
     async fn create(&self, term: Term) -> Result<Held, Words> {
         let body = json!({
             "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-            "metadata": super::keeper::metadata(&self.workload, "driver", None),
+            "metadata": super::keeper::metadata(&self.0.workload, "driver", None),
             "spec": self.spec(term, true),
         });
         let lease: Lease = serde_json::from_value(body).map_err(|e| Words::Other(e.to_string()))?;
@@ -199,7 +190,7 @@ impl Holder {
     }
 
     async fn write(&self, term: Term, held: Option<&Held>) -> Result<Held, Words> {
-        let (version, mine) = held.map_or(("", false), |h| (h.version.as_str(), h.holder == self.me.identity));
+        let (version, mine) = held.map_or(("", false), |h| (h.version.as_str(), h.holder == self.0.me.identity));
         let spec = self.spec(held.map_or(term, |h| h.term).max(term), !mine);
         let patch = json!({"metadata": {"resourceVersion": version}, "spec": spec});
         self.patch(patch).await
@@ -207,10 +198,10 @@ impl Holder {
 
     /// Gives it back, where it is ours.
     async fn let_go(&self, seen: &mut Option<(Held, Instant)>) {
-        let Some((held, _)) = seen.take().filter(|(held, _)| held.holder == self.me.identity) else { return };
+        let Some((held, _)) = seen.take().filter(|(held, _)| held.holder == self.0.me.identity) else { return };
         let patch = json!({"metadata": {"resourceVersion": held.version}, "spec": {"holderIdentity": "", "leaseDurationSeconds": 1}});
         if let Err(Words::Other(why) | Words::Denied(why)) = self.patch(patch).await {
-            tracing::warn!(workload = %self.workload, "the Lease is not given back: {why}");
+            tracing::warn!(workload = %self.0.workload, "the Lease is not given back: {why}");
         }
     }
 
@@ -224,9 +215,9 @@ impl Holder {
     fn spec(&self, term: Term, taken: bool) -> Value {
         // Without the six digits of a microsecond the API server refuses a time.
         let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
-        let seconds = self.me.lease.as_secs().max(1);
+        let seconds = self.0.me.lease.as_secs().max(1);
         let mut spec = json!({
-            "holderIdentity": self.me.identity, "leaseDurationSeconds": seconds, "leaseTransitions": term.0, "renewTime": at,
+            "holderIdentity": self.0.me.identity, "leaseDurationSeconds": seconds, "leaseTransitions": term.0, "renewTime": at,
         });
         if taken {
             spec["acquireTime"] = json!(at);
@@ -235,7 +226,7 @@ impl Holder {
     }
 
     async fn ask<T>(&self, doing: &str, question: impl AsyncFnOnce(Api<Lease>) -> kube::Result<T>) -> Result<T, Words> {
-        ask(&self.line, &self.workload, doing, question).await
+        ask(&self.0.line, &self.0.workload, doing, question).await
     }
 }
 

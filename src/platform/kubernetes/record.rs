@@ -3,21 +3,17 @@
 //! Newest wins, at most one write a second, always on what was read. What another flightdeck wrote there in a higher term stays; a
 //! branch that does not lead is kept beside the one that does. Known weakness: of a branch only what fits is kept.
 
-use super::connection::Line;
-use super::keeper::{Driver, Words, metadata, name, named};
+use super::keeper::{Post, Words, metadata, name, named};
 use super::lease::ask;
-use super::passes::Passes;
 use crate::fleet::{Fact, RecordOff, RecordSeen};
 use crate::journal::{Copy, lead};
 use crate::platform::Record;
-use crate::units::{RolloutId, Term, WorkloadId, clean};
+use crate::units::{RolloutId, Term, clean};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// The most bytes of a log that are kept in a cluster.
@@ -62,7 +58,7 @@ pub(super) fn seen(map: &ConfigMap) -> Option<RecordSeen> {
         return None;
     }
     let driver = map.metadata.annotations.as_ref().and_then(|a| a.get(DRIVER)).map(|d| clean(named(d), 200)).unwrap_or_default();
-    Some(RecordSeen { rollout: RolloutId::new(id), log: shelf.log.into(), branch: shelf.branch.map(Arc::from), driver })
+    Some(RecordSeen { rollout: RolloutId::new(id), log: shelf.log.into(), branch: shelf.branch.map(Into::into), driver })
 }
 
 /// What is to be written.
@@ -110,14 +106,7 @@ fn put(mine: &str, rollout: &RolloutId, term: Term, there: Option<&Shelf>) -> Pu
 }
 
 /// Keeps one workload's log.
-pub(super) struct Scribe {
-    pub(super) line: Arc<Line>,
-    pub(super) workload: WorkloadId,
-    pub(super) me: Driver,
-    pub(super) passes: Arc<Passes>,
-    pub(super) facts: mpsc::Sender<Fact>,
-    pub(super) wanted: watch::Receiver<Option<Record>>,
-}
+pub(super) struct Scribe(pub(super) Post);
 
 impl Scribe {
     pub(super) async fn run(mut self) {
@@ -125,7 +114,7 @@ impl Scribe {
         let mut known = false;
         let mut wait = PACE;
         loop {
-            let record = self.wanted.borrow_and_update().clone();
+            let record = self.0.wanted.borrow_and_update().clone();
             let mut again = None;
             if let Some(record) = record {
                 let began = Instant::now();
@@ -149,14 +138,14 @@ impl Scribe {
                     again = Some(began + wait);
                 }
                 let off = off.map(|(why, holds)| RecordOff { why, holds });
-                let fact = Fact::RecordKept { workload: self.workload.clone(), rollout: record.rollout.clone(), upto, off };
-                if self.facts.send(fact).await.is_err() {
+                let fact = Fact::RecordKept { workload: self.0.workload.clone(), rollout: record.rollout.clone(), upto, off };
+                if self.0.facts.send(fact).await.is_err() {
                     return;
                 }
                 sleep_until(began + PACE).await;
             }
             tokio::select! {
-                changed = self.wanted.changed() => {
+                changed = self.0.wanted.changed() => {
                     if changed.is_err() {
                         return;
                     }
@@ -172,36 +161,37 @@ impl Scribe {
         if record.log.len() > MOST {
             return Ok(Some(format!("its log is full: {} of {} KiB", record.log.len() >> 10, MOST >> 10)));
         }
-        if let Some(why) = self.passes.lost(&self.workload, &record.rollout).filter(|_| record.forward) {
+        if let Some(why) = self.0.passes.lost(&self.0.workload, &record.rollout).filter(|_| record.forward) {
             return Ok(Some(why));
         }
-        let name = name(&self.workload);
+        let name = name(&self.0.workload);
         if !*known {
-            if let Some(why) = super::keeper::denied(&self.line, &self.workload, "", "configmaps").await {
+            if let Some(why) = super::keeper::denied(&self.0.line, &self.0.workload, "", "configmaps").await {
                 return Err(Words::Denied(why));
             }
             let get = name.clone();
-            let found = ask(&self.line, &self.workload, "get configmaps", async move |api| api.get_opt(&get).await).await?;
+            let found = ask(&self.0.line, &self.0.workload, "get configmaps", async move |api| api.get_opt(&get).await).await?;
             *there = found.as_ref().map(Shelf::read);
             *known = true;
         }
         let Put { write, behind } = put(&record.log, &record.rollout, record.term, there.as_ref());
         if let Some((log, branch)) = write {
-            let notes = BTreeMap::from([(ROLLOUT, record.rollout.to_string()), (DRIVER, self.me.identity.clone())]);
-            let mut metadata = metadata(&self.workload, "log", Some(notes));
+            let notes = BTreeMap::from([(ROLLOUT, record.rollout.to_string()), (DRIVER, self.0.me.identity.clone())]);
+            let mut metadata = metadata(&self.0.workload, "log", Some(notes));
             let data = json!({LOG: log, BRANCH: branch});
             let written: ConfigMap = match there.as_ref() {
                 None => {
                     let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": without_null(data)});
                     let map: ConfigMap = serde_json::from_value(body).map_err(|e| Words::Other(e.to_string()))?;
                     let params = PostParams { field_manager: Some("flightdeck".into()), ..PostParams::default() };
-                    ask(&self.line, &self.workload, "create configmaps", async move |api| api.create(&params, &map).await).await?
+                    ask(&self.0.line, &self.0.workload, "create configmaps", async move |api| api.create(&params, &map).await).await?
                 }
                 Some(shelf) => {
                     metadata["resourceVersion"] = json!(shelf.version);
                     let patch = Patch::Merge(json!({"metadata": metadata, "data": data}));
                     let params = PatchParams { field_manager: Some("flightdeck".into()), ..PatchParams::default() };
-                    ask(&self.line, &self.workload, "patch configmaps", async move |api| api.patch(&name, &params, &patch).await).await?
+                    ask(&self.0.line, &self.0.workload, "patch configmaps", async move |api| api.patch(&name, &params, &patch).await)
+                        .await?
                 }
             };
             *there = Some(Shelf::read(&written));

@@ -50,5 +50,5 @@ fn row(lag: &LagView) -> Row<'_> {
 
 /// Below a minute in seconds, `41 s`; from there on `1:12`.
 pub(super) fn span(span: Span) -> String {
-    if span.0 < 60_000 { format::age(span) } else { format::duration(span) }
+    if span.0 < 60_000 { format::age(span) } else { span.clock() }
 }

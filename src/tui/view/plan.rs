@@ -76,8 +76,8 @@ fn row<'a>(step: &'a StepStatus, view: &View<'_>) -> Row<'a> {
         StepState::Later => (Sign::Later, Role::Dim, Role::Dim),
     };
     let took = match (step.took, step.began) {
-        (Some(took), _) => format::duration(took),
-        (None, Some(began)) if step.state != StepState::Later => format::duration(view.snapshot.now.since(began)),
+        (Some(took), _) => took.clock(),
+        (None, Some(began)) if step.state != StepState::Later => view.snapshot.now.since(began).clock(),
         _ => String::new(),
     };
     let at = match (step.began, step.due) {

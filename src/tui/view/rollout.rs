@@ -122,7 +122,7 @@ fn step(area: Rect, buf: &mut Buffer, r: &RolloutView, at: usize, pen: &Pen<'_>)
     };
     let mut left = vec![Fact::new(0, [strong(step.label.as_str())])];
     left.extend((!when.is_empty()).then(|| Fact::new(2, when)));
-    left.extend(step.took.map(|took| Fact::new(3, [dim("took "), text(format::duration(took))])));
+    left.extend(step.took.map(|took| Fact::new(3, [dim("took "), text(took.clock())])));
     let role = if step.undo_slow { Role::Warn } else { Role::Text };
     left.push(Fact::new(1, [dim("undo "), Bit::new(role, step.undo.as_str())]));
     let head = vec![dim(format!("step {} of {}", at + 1, r.status.steps.len()))];

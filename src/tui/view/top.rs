@@ -194,7 +194,7 @@ fn failing<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
     let Mood::Failing { cause, since, .. } = &s.mood else { return calm(r, view, form) };
     let mut line = facts(form, Sign::Failing, strong("FAILING"));
     let worst = Worst::of(r);
-    let over = format::duration(view.snapshot.now.since(*since));
+    let over = view.snapshot.now.since(*since).clock();
     if form.named {
         line.left.push(name(r, form));
     }
@@ -370,7 +370,7 @@ fn calm<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
             line.left.push(Fact::new(0, [text(format!("on {}{back}", version(&s.from)))]));
         }
         (None, Mood::Promoted) => {
-            let took = s.ended.map(|end| format!(" in {}", format::duration(end.since(s.began)))).unwrap_or_default();
+            let took = s.ended.map(|end| format!(" in {}", end.since(s.began).clock())).unwrap_or_default();
             line.left.push(Fact::new(0, [text(format!("{} runs everywhere{took}", version(&s.to)))]));
         }
         (None, mood) => {

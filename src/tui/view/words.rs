@@ -192,7 +192,7 @@ pub(super) fn since(status: &Status) -> Time {
 
 /// How long since, in at most 7 columns: `6:10`, `1:31:41`, `2 d 4 h`, `12 d`.
 pub(super) fn since_short(span: Span) -> String {
-    let full = format::duration(span);
+    let full = span.clock();
     if full.len() <= 7 { full } else { format!("{} d", span.0 / 86_400_000) }
 }
 

@@ -1,6 +1,6 @@
 //! What a strategy needs, beside what there is; and what it does in words.
 
-use crate::strategy::{About, Limit, Plan, PlanLeg, Route, StepKind, StrategyKind};
+use crate::strategy::{Limit, Plan, PlanLeg, Route, StepKind, StrategyKind, about};
 use crate::tui::format;
 use crate::tui::glyphs::Sign;
 use crate::tui::view::words::{self, share, version};
@@ -99,7 +99,7 @@ pub(super) fn what_happens(plan: &Plan) -> String {
                 (Some(next), Some(hold)) => {
                     let more =
                         Percent::from_hundredths(u32::from(next.hundredths().saturating_sub(first.hundredths()))).unwrap_or_default();
-                    format!(", then {} more every {}", share(more), format::duration(hold))
+                    format!(", then {} more every {}", share(more), hold.clock())
                 }
                 (Some(_), None) => ", then more, step by step".into(),
                 (None, _) => String::new(),
@@ -107,7 +107,7 @@ pub(super) fn what_happens(plan: &Plan) -> String {
             format!("{start}{} of requests go there{grows}, as long as {limits}.{wave}", share(first))
         }
         StrategyKind::BlueGreen => {
-            let window = format::duration(plan.rules.rollback_window);
+            let window = plan.rules.rollback_window.clock();
             format!(
                 "{} of {new} start beside those of {old}. Then all requests go there at once; {old} stays up for {window}.{wave}",
                 pods(most_pods)
@@ -126,8 +126,11 @@ pub(super) fn what_happens(plan: &Plan) -> String {
 }
 
 /// What it costs when the new version is bad.
-pub(super) fn when_wrong(plan: &Plan, about: &About) -> Vec<String> {
-    let back = format!("{}: {}.", format::capital(about.way_back), format::measured(way_back(plan)));
+pub(super) fn when_wrong(plan: &Plan) -> Vec<String> {
+    // Whatever the strategy, pods that change one by one go back one by one.
+    let by_pods = plan.legs.iter().all(|l| l.route == Route::Pods);
+    let goes = if by_pods { StrategyKind::Rolling } else { plan.strategy };
+    let back = format!("{}: {}.", format::capital(about(goes).way_back), format::measured(way_back(plan)));
     let first = plan.steps.iter().enumerate().find_map(|(at, s)| Some((at, s.weight?)));
     let hurt = first.and_then(|(at, weight)| {
         let load: Option<f64> = plan.legs.iter().map(|l| l.load).sum();

@@ -162,7 +162,7 @@ fn undo(plan: &Plan, at: usize) -> String {
 }
 
 fn takes(step: &Step) -> String {
-    format!("≈{}", format::duration(Span(step.expected.0 + 500)))
+    format!("≈{}", (Span(step.expected.0 + 500)).clock())
 }
 
 fn exposed(per_second: f64) -> String {

@@ -1,7 +1,6 @@
 //! The share of the new version over time, as stairs: what the plan asks for, from launch to end.
 
 use crate::strategy::Plan;
-use crate::tui::format;
 use crate::tui::glyphs::HEIGHTS;
 use crate::tui::pen::{Pen, columns};
 use crate::tui::theme::Role;
@@ -58,7 +57,7 @@ pub(super) fn draw(area: Rect, buf: &mut Buffer, plan: &Plan, pen: &Pen<'_>) {
     // The start, the middle and the end in time.
     let times = [(0, Span::ZERO), (across / 2, Span(plan.expected().0 / 2)), (across, plan.expected())];
     for (at, span) in times {
-        let label = format::duration(span);
+        let label = span.clock();
         let x = (x0 + at).min(area.right().saturating_sub(columns(&label)));
         pen.text(buf, x, area.y + rows + 1, columns(&label), &label, Role::Dim);
     }

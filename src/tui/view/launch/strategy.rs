@@ -246,7 +246,7 @@ fn words(area: Rect, buf: &mut Buffer, it: &About, plan: Result<&std::sync::Arc<
     match plan {
         Ok(plan) => {
             page.section("what happens", &[&needs::what_happens(plan)], true);
-            let wrong = needs::when_wrong(plan, it);
+            let wrong = needs::when_wrong(plan);
             page.section("when it goes wrong", &wrong.iter().map(String::as_str).collect::<Vec<_>>(), false);
             let needs = needs::needs(plan);
             let warnings: Vec<&str> = plan.warnings.iter().map(|w| super::warning(w)).collect();
