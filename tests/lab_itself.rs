@@ -13,7 +13,7 @@ use faults::{Fault, Faults};
 use futures::StreamExt;
 use futures::future::join_all;
 use harness::{
-    Bed, GATEWAY, PROMETHEUS, PROMETHEUS_TLS, alone_in_lab, alone_in_lab_with, client_of, in_clusters, in_clusters_with, in_lab,
+    Bed, GATEWAY, PROMETHEUS, PROMETHEUS_TLS, alone_in_lab, alone_in_lab_with, client_of, curl, in_clusters, in_clusters_with, in_lab,
     in_lab_with, now,
 };
 use k8s_openapi::api::apps::v1::Deployment;
@@ -210,7 +210,7 @@ fn the_last_request_of_a_version_that_lost_its_weight_is_known() {
     in_lab_with(&[GATEWAY], "last", async |bed| {
         pair(&bed, "shop/order:v42", "shop/order:v43").await;
         bed.route("order", &[("order", 50), ("order-next", 50)]).await;
-        served(&bed, "order").await;
+        bed.served("order").await;
         let load = bed.load_route("order", &["--rps", "200"]);
         bed.until("both versions answer", async || {
             let report = load.so_far();
@@ -263,7 +263,7 @@ fn requests_with_a_header_go_where_the_route_sends_them_and_pods_count_them() {
             rules.join(", ")
         ))
         .await;
-        served(&bed, "order").await;
+        bed.served("order").await;
         for (header, version) in [("X-Canary: always", "v43"), ("Cookie: a=b; group=beta", "v43"), ("X-Canary: never", "v42")] {
             let load = bed.load_route("order", &["--rps", "100", "--header", header]);
             bed.until("20 requests", async || (load.so_far().ok >= 20).then_some(())).await;
@@ -282,7 +282,7 @@ fn a_gateway_that_cannot_mirror_says_so_and_a_route_that_asks_for_it_serves_nobo
     in_lab_with(&[GATEWAY], "mirror", async |bed| {
         pair(&bed, "shop/order:v42", "shop/order:v43").await;
         bed.route("order", &[("order", 1)]).await;
-        served(&bed, "order").await;
+        bed.served("order").await;
         let resource = |kind| ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", kind));
         let classes: Api<DynamicObject> = Api::all_with(bed.client.clone(), &resource("GatewayClass"));
         let class = classes.get("traefik").await.unwrap();
@@ -314,7 +314,7 @@ fn traefik_counts_the_requests_of_each_backend() {
     in_lab_with(&[GATEWAY], "backends", async |bed| {
         pair(&bed, "shop/order:v42", "shop/order:v43").await;
         bed.route("order", &[("order", 50), ("order-next", 50)]).await;
-        served(&bed, "order").await;
+        bed.served("order").await;
         let load = bed.load_route("order", &["--rps", "100"]);
         bed.until("100 requests", async || (load.so_far().ok >= 100).then_some(())).await;
         load.stop();
@@ -537,7 +537,7 @@ fn each_cluster_has_parts_of_its_own() {
         }
         for (bed, version) in beds.iter().zip(["v41", "v42", "v43"]) {
             bed.until_available("order").await;
-            served(bed, "order").await;
+            bed.served("order").await;
             let load = bed.load_route("order", &["--rps", "50"]);
             let seen = format!("sum(rate(http_requests_total{{namespace=\"parts\",version=\"{version}\"}}[5s])) > 0");
             bed.until("Prometheus sees it", async || ask(bed, &seen).await["data"]["result"][0].is_object().then_some(())).await;
@@ -655,7 +655,7 @@ fn a_proxy_with_a_long_throttle_follows_late() {
         bed.lab.throttle("2s");
         pair(&bed, "shop/order:v42", "shop/order:v43").await;
         bed.route("order", &[("order", 100), ("order-next", 0)]).await;
-        served(&bed, "order").await;
+        bed.served("order").await;
         let load = bed.load_route("order", &["--rps", "100"]);
         bed.until("v42 answers", async || (load.so_far().answered("v42") > 20).then_some(())).await;
         // The second of two changes in a row waits for the throttle.
@@ -747,20 +747,6 @@ async fn pair(bed: &Bed, image: &str, next: &str) {
     }
     bed.until_available("order").await;
     bed.until_available("order-next").await;
-}
-
-/// Waits until the gateway serves the route.
-async fn served(bed: &Bed, name: &str) {
-    let (url, host) = (format!("http://{}/", bed.gateway()), format!("Host: {}", bed.host(name)));
-    bed.until("the gateway serves the route", async || (curl(&["--header", &host, &url]) == "200").then_some(())).await;
-}
-
-/// The status code of curl's answer; 000 when there is none.
-fn curl(arguments: &[&str]) -> String {
-    let mut curl = std::process::Command::new("curl");
-    let output =
-        curl.args(["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--max-time", "10"]).args(arguments).output();
-    String::from_utf8(output.unwrap().stdout).unwrap()
 }
 
 /// The body at this address.

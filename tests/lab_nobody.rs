@@ -14,6 +14,7 @@ mod owner;
 
 use deck::Deck;
 use faults::Faults;
+use flightdeck::cockpit::World;
 use flightdeck::rollout::{Phase, Verb};
 use harness::{Bed, GATEWAY, Load, Report, in_lab_with, now};
 use owner::{ACTS, Act, Acted, HOTFIX, OLD, act, behind_a_gateway, deployment, image, left, lost, manifest, selector, weight};
@@ -165,7 +166,6 @@ async fn fly(bed: &Bed, case: Case) -> Tally {
     drop(deck);
     let writes = faults.writes();
     let stopped = now();
-    tokio::time::sleep(Duration::from_secs(1)).await;
 
     // The owner.
     let mut finishes = !flight.back() && random.random::<bool>();
@@ -200,7 +200,7 @@ async fn fly(bed: &Bed, case: Case) -> Tally {
             }
         }
         let id = deck.id.clone().unwrap();
-        let ends = async |world: &mut flightdeck::cockpit::World| {
+        let ends = async |world: &mut World| {
             world.rollout(&id).is_none_or(|r| matches!(r.phase(), Phase::RolledBack | Phase::Promoted)).then_some(())
         };
         let mut ended = deck.within(Duration::from_secs(90), ends).await;
@@ -218,15 +218,10 @@ async fn fly(bed: &Bed, case: Case) -> Tally {
             wrong.push(format!("it was not promoted:\n{}", deck.story()));
         }
     }
-    let mut rest = left(bed, flight.routed()).await;
-    for _ in 0..50 {
-        if rest.is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        rest = left(bed, flight.routed()).await;
-    }
-    if !rest.is_empty() {
+    let tidy = async |_: &mut World| left(bed, flight.routed()).await.is_empty().then_some(());
+    let tidied = deck.within(Duration::from_secs(5), tidy).await;
+    if tidied.is_none() {
+        let rest = left(bed, flight.routed()).await;
         wrong.push(format!("left: {} ({})\n{}", rest.join(", "), if elsewhere { "elsewhere" } else { "same log" }, deck.story()));
     }
     if let Some(order) = deployment(bed, "order").await {

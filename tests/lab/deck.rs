@@ -102,4 +102,10 @@ impl Deck {
     pub fn phase(&self) -> Option<Phase> {
         Some(self.world.rollout(self.id.as_ref()?)?.phase())
     }
+
+    /// Steps until its rollout is in a phase.
+    pub async fn phase_is(&mut self, phase: Phase) {
+        let id = self.id.clone().unwrap();
+        self.until(&format!("{phase:?}"), async |world| (world.rollout(&id)?.phase() == phase).then_some(())).await;
+    }
 }

@@ -494,6 +494,12 @@ impl Bed {
         self.load(&[&["--url", &url, "--host", &host], options].concat())
     }
 
+    /// Waits until the host of `route` answers: what the gateway says of a route comes a moment before what it does.
+    pub async fn served(&self, name: &str) {
+        let (url, host) = (format!("http://{}/", self.gateway()), format!("Host: {}", self.host(name)));
+        self.until("the gateway serves the route", async || (curl(&["--header", &host, &url]) == "200").then_some(())).await;
+    }
+
     /// What `kubectl drain` asks for a pod: Err with the API server's status where a budget forbids it.
     pub async fn evict(&self, pod: &str) -> Result<(), kube::Error> {
         let pods: Api<Pod> = self.api();
@@ -506,6 +512,14 @@ impl Bed {
         command.env("KUBECONFIG", self.lab.kubeconfig(user)).env("FLIGHTDECK_DATA", data).stdin(Stdio::null());
         command
     }
+}
+
+/// The status code of curl's answer; 000 when there is none.
+pub fn curl(arguments: &[&str]) -> String {
+    let mut curl = Command::new("curl");
+    let output =
+        curl.args(["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--max-time", "10"]).args(arguments).output();
+    String::from_utf8(output.unwrap().stdout).unwrap()
 }
 
 /// A client of a cluster of a kubeconfig. It does not try again by itself.

@@ -5,14 +5,13 @@
 
 use crate::harness::{Bed, Load, Report, now};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
-use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// What `order` runs at first: pods that serve on for 3 s after SIGTERM.
 pub const OLD: &str = "shop/order:v42";
@@ -100,7 +99,12 @@ pub async fn act(bed: &Bed, act: Act, manifest: &Deployment) -> Acted {
     }
     bed.until_available("order").await;
     // Those on their way out serve on, and whoever divides the traffic hears of it.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    let pods: Api<Pod> = bed.api();
+    bed.until("those on their way out are gone", async || {
+        let all = pods.list_metadata(&ListParams::default()).await.ok()?.items;
+        all.iter().all(|pod| pod.metadata.deletion_timestamp.is_none()).then_some(())
+    })
+    .await;
     Acted { act, from, to: now() }
 }
 
@@ -131,19 +135,7 @@ pub async fn selector(bed: &Bed) -> String {
 /// Users behind a route whose only rule gives `order` weight 7.
 pub async fn behind_a_gateway(bed: &Bed, rate: &str) -> Load {
     bed.route("order", &[("order", 7)]).await;
-    let routed = async || {
-        let route = serde_json::to_value(routes(bed).get("order").await.unwrap()).unwrap();
-        route["status"]["parents"][0]["conditions"].as_array().filter(|all| all.iter().all(|c| c["status"] == "True")).map(|_| ())
-    };
-    bed.until("the gateway serves the route", routed).await;
-    // What the gateway says of a route comes a moment before what it does.
-    let served = async || {
-        let few = bed.load_route("order", &["--rps", "20"]);
-        tokio::time::sleep(Duration::from_millis(700)).await;
-        let report = few.stop();
-        (report.failed == 0 && report.ok > 0).then_some(())
-    };
-    bed.until("the gateway serves it", served).await;
+    bed.served("order").await;
     bed.load_route("order", &["--rps", rate, "--timeout", "10"])
 }
 

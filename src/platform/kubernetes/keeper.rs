@@ -106,12 +106,12 @@ pub(super) struct Post {
 
 /// One region's keeper.
 pub(super) struct Keeper {
-    spec: RegionSpec,
-    line: Arc<Line>,
-    facts: mpsc::Sender<Fact>,
-    passes: Arc<Passes>,
-    me: Driver,
-    wanted: watch::Receiver<Arc<[Record]>>,
+    pub(super) spec: RegionSpec,
+    pub(super) line: Arc<Line>,
+    pub(super) facts: mpsc::Sender<Fact>,
+    pub(super) passes: Arc<Passes>,
+    pub(super) me: Driver,
+    pub(super) wanted: watch::Receiver<Arc<[Record]>>,
 }
 
 enum Told {
@@ -124,22 +124,46 @@ enum Told {
 }
 
 impl Keeper {
-    pub(super) fn new(
-        spec: RegionSpec,
-        line: Arc<Line>,
-        facts: mpsc::Sender<Fact>,
-        passes: Arc<Passes>,
-        me: Driver,
-        wanted: watch::Receiver<Arc<[Record]>>,
-    ) -> Keeper {
-        Keeper { spec, line, facts, passes, me, wanted }
-    }
-
     /// Watches and keeps for as long as somebody listens.
     pub(super) async fn run(self) {
-        let keep =
-            keep(self.spec.clone(), self.line.clone(), self.facts.clone(), self.passes.clone(), self.me.clone(), self.wanted.clone());
-        tokio::join!(keep, self.see());
+        tokio::join!(self.keep(), self.see());
+    }
+
+    /// Keeps the wanted logs of a region, and holds their Leases.
+    async fn keep(&self) {
+        let mut wanted = self.wanted.clone();
+        let mut kept: HashMap<WorkloadId, watch::Sender<Option<Record>>> = HashMap::new();
+        let mut tasks = JoinSet::new();
+        loop {
+            let records = wanted.borrow_and_update().clone();
+            for record in records.iter().filter(|r| r.workload.region == self.spec.name) {
+                let sender = kept.entry(record.workload.clone()).or_insert_with(|| {
+                    let (sender, wanted) = watch::channel(None);
+                    let (workload, line) = (record.workload.clone(), self.line.clone());
+                    let (me, passes, facts) = (self.me.clone(), self.passes.clone(), self.facts.clone());
+                    let post = Post { line, workload, me, passes, facts, wanted };
+                    tasks.spawn(Scribe(post.clone()).run());
+                    tasks.spawn(Holder(post).run());
+                    sender
+                });
+                sender.send_if_modified(|before| {
+                    let changed = before.as_ref() != Some(record);
+                    if changed {
+                        *before = Some(record.clone());
+                    }
+                    changed
+                });
+            }
+            for (id, sender) in &kept {
+                if !records.iter().any(|r| r.workload == *id) {
+                    sender.send_if_modified(|before| before.take().is_some());
+                }
+            }
+            tokio::select! {
+                changed = wanted.changed() => if changed.is_err() { return },
+                Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+            }
+        }
     }
 
     async fn see(&self) {
@@ -293,46 +317,4 @@ where
         Err(e) => Told::Failed(e),
     };
     watcher(api, Config::default().labels(LABEL).timeout(WATCH)).default_backoff().map(told).boxed()
-}
-
-/// Keeps the wanted logs of a region, and holds their Leases.
-async fn keep(
-    spec: RegionSpec,
-    line: Arc<Line>,
-    facts: mpsc::Sender<Fact>,
-    passes: Arc<Passes>,
-    me: Driver,
-    mut wanted: watch::Receiver<Arc<[Record]>>,
-) {
-    let mut kept: HashMap<WorkloadId, watch::Sender<Option<Record>>> = HashMap::new();
-    let mut tasks = JoinSet::new();
-    loop {
-        let records = wanted.borrow_and_update().clone();
-        for record in records.iter().filter(|r| r.workload.region == spec.name) {
-            let sender = kept.entry(record.workload.clone()).or_insert_with(|| {
-                let (sender, wanted) = watch::channel(None);
-                let (workload, line) = (record.workload.clone(), line.clone());
-                let post = Post { line, workload, me: me.clone(), passes: passes.clone(), facts: facts.clone(), wanted };
-                tasks.spawn(Scribe(post.clone()).run());
-                tasks.spawn(Holder(post).run());
-                sender
-            });
-            sender.send_if_modified(|before| {
-                let changed = before.as_ref() != Some(record);
-                if changed {
-                    *before = Some(record.clone());
-                }
-                changed
-            });
-        }
-        for (id, sender) in &kept {
-            if !records.iter().any(|r| r.workload == *id) {
-                sender.send_if_modified(|before| before.take().is_some());
-            }
-        }
-        tokio::select! {
-            changed = wanted.changed() => if changed.is_err() { return },
-            Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
-        }
-    }
 }

@@ -115,9 +115,14 @@ impl KubernetesPlatform {
                 sights: sights.clone(),
                 open: open.subscribe(),
             });
-            let (line, wanted) = (Line::new(context.clone()), kept.subscribe());
-            keepers.push(Keeper::new(spec.clone(), line, tell.clone(), passes.clone(), driver.clone(), wanted));
-            let line = askers.last().map_or_else(|| Line::new(context.clone()), |a: &Asker| a.line.clone());
+            keepers.push(Keeper {
+                spec: spec.clone(),
+                line: Line::new(context.clone()),
+                facts: tell.clone(),
+                passes: passes.clone(),
+                me: driver.clone(),
+                wanted: kept.subscribe(),
+            });
             watchers.push(Watcher::new(spec.clone(), line, tell.clone(), sights.clone()));
         }
         let inbox = Arc::new(Inbox::default());
