@@ -70,9 +70,17 @@ impl Behaviour {
     }
 }
 
-/// Whether the registry of `image` says that there is no such image.
-pub fn is_missing(image: &str) -> bool {
-    tag(image).contains("bad-pull")
+/// What the registry of `image` says where it does not give it: no such image, or not for this one.
+pub fn refused(image: &str) -> Option<String> {
+    let resolving = format!("failed to pull and unpack image \"{image}\": failed to resolve reference \"{image}\"");
+    match tag(image) {
+        tag if tag.contains("denied-pull") => Some(format!(
+            "rpc error: code = Unknown desc = {resolving}: failed to authorize: failed to fetch anonymous token: \
+             unexpected status from GET request to https://registry.example/token: 401 Unauthorized"
+        )),
+        tag if tag.contains("bad-pull") => Some(format!("rpc error: code = NotFound desc = {resolving}: {image}: not found")),
+        _ => None,
+    }
 }
 
 /// The name without tag and digest: `shop/order` of `shop/order:v42`.
@@ -127,7 +135,8 @@ mod tests {
     fn bad_versions_are_named_by_their_tag() {
         assert!(of("shop/order:v43-crash", &[]).crashes);
         assert!(!of("shop/order:v43-unhealthy", &[]).healthy);
-        assert!(is_missing("shop/order:v43-bad-pull") && !is_missing("shop/bad-pull:v43"));
+        assert!(refused("shop/order:v43-bad-pull").is_some_and(|m| m.ends_with("not found")) && refused("shop/bad-pull:v43").is_none());
+        assert!(refused("shop/order:v43-denied-pull").is_some_and(|m| m.ends_with("401 Unauthorized")));
     }
 
     #[test]

@@ -107,9 +107,9 @@ impl Container {
     /// Runs until it is stopped.
     pub async fn live(mut self) {
         let mut stop = self.stop.clone();
-        if behaviour::is_missing(&self.plan.image) {
+        if let Some(cause) = behaviour::refused(&self.plan.image) {
             tokio::select! {
-                never = self.fail_to_pull() => match never {},
+                never = self.fail_to_pull(&cause) => match never {},
                 _ = stop.wait_for(Option::is_some) => {}
             }
             return;
@@ -159,14 +159,11 @@ impl Container {
     }
 
     /// Says what the runtime says of an image that is not there, as often as a real one, until it is stopped.
-    async fn fail_to_pull(&mut self) -> Infallible {
+    async fn fail_to_pull(&mut self, cause: &str) -> Infallible {
         let image = self.plan.image.clone();
-        let cause = format!(
-            "rpc error: code = NotFound desc = failed to pull and unpack image \"{image}\": failed to resolve reference \"{image}\": {image}: not found"
-        );
         let mut delay = Duration::from_secs(1);
         loop {
-            self.view.state = State::Waiting { reason: "ErrImagePull", message: cause.clone() };
+            self.view.state = State::Waiting { reason: "ErrImagePull", message: cause.to_owned() };
             self.say().await;
             sleep(Duration::from_millis(300)).await;
             let message = format!("Back-off pulling image \"{image}\": ErrImagePull: {cause}");

@@ -73,10 +73,11 @@ impl Deck {
     /// Launches a version of `order`; with a strategy for a second Deployment, once it is known that there can be one.
     pub async fn launch(&mut self, to: &str, options: &[(&str, &str)]) {
         let rolling = options.contains(&("strategy", "rolling"));
+        let container = options.iter().find(|(key, _)| *key == "container").map(|(_, name)| *name);
         let legs = self
             .until("order, whose traffic can be divided", async |world| {
                 let service = world.service("order").ok()?;
-                let legs = world.legs(&service, to, None).ok()?;
+                let legs = world.legs(&service, to, container).ok()?;
                 (world.rights_known() && (rolling || legs.iter().all(|l| l.beside.is_some()))).then_some(legs)
             })
             .await;

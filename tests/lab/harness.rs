@@ -395,24 +395,9 @@ impl Bed {
         }
     }
 
-    /// A Deployment of the lab's app and its Service: readiness on `/health` each second, a preStop of 1 s.
+    /// A Deployment of the lab's app and its Service, as `app` makes them.
     pub async fn deploy(&self, name: &str, replicas: u32, image: &str) {
-        let template = json!({
-            "metadata": {"labels": {"app": name}},
-            "spec": {"containers": [{
-                "name": "app", "image": image, "ports": [{"containerPort": 8080}],
-                "readinessProbe": {"httpGet": {"path": "/health", "port": 8080}, "periodSeconds": 1, "failureThreshold": 1},
-                "lifecycle": {"preStop": {"sleep": {"seconds": 1}}},
-            }]},
-        });
-        let deployment = json!({
-            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
-            "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template},
-        });
-        let service = json!({
-            "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
-            "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]},
-        });
+        let [deployment, service] = app(name, replicas, image);
         self.apply(&format!("{deployment}\n---\n{service}\n")).await;
     }
 
@@ -512,6 +497,27 @@ impl Bed {
         command.env("KUBECONFIG", self.lab.kubeconfig(user)).env("FLIGHTDECK_DATA", data).stdin(Stdio::null());
         command
     }
+}
+
+/// The manifests of a Deployment of the lab's app and of its Service: readiness on `/health` each second, a preStop of 1 s.
+pub fn app(name: &str, replicas: u32, image: &str) -> [Value; 2] {
+    let template = json!({
+        "metadata": {"labels": {"app": name}},
+        "spec": {"containers": [{
+            "name": "app", "image": image, "ports": [{"containerPort": 8080}],
+            "readinessProbe": {"httpGet": {"path": "/health", "port": 8080}, "periodSeconds": 1, "failureThreshold": 1},
+            "lifecycle": {"preStop": {"sleep": {"seconds": 1}}},
+        }]},
+    });
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template},
+    });
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+        "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]},
+    });
+    [deployment, service]
 }
 
 /// The status code of curl's answer; 000 when there is none.

@@ -12,6 +12,7 @@ use kube::Api;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// What `order` runs at first: pods that serve on for 3 s after SIGTERM.
 pub const OLD: &str = "shop/order:v42";
@@ -108,14 +109,16 @@ pub async fn act(bed: &Bed, act: Act, manifest: &Deployment) -> Acted {
     Acted { act, from, to: now() }
 }
 
-fn routes(bed: &Bed) -> Api<DynamicObject> {
-    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute"));
-    Api::namespaced_with(bed.client.clone(), &bed.namespace, &kind)
+/// The objects of a kind of his, as `HTTPRoute`.
+pub fn objects(bed: &Bed, kind: &str) -> Api<DynamicObject> {
+    let (group, version, kind) = KINDS.iter().find(|(.., name)| *name == kind).unwrap();
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+    Api::namespaced_with(bed.client.clone(), &bed.namespace, &resource)
 }
 
 /// The only rule's backends, as (name, weight), and the annotations.
 pub async fn route(bed: &Bed) -> (Vec<(String, u64)>, Vec<String>) {
-    let route = serde_json::to_value(routes(bed).get("order").await.unwrap()).unwrap();
+    let route = serde_json::to_value(objects(bed, "HTTPRoute").get("order").await.unwrap()).unwrap();
     let backends = route["spec"]["rules"][0]["backendRefs"].as_array().unwrap();
     let backends = backends.iter().map(|b| (b["name"].as_str().unwrap().to_owned(), b["weight"].as_u64().unwrap())).collect();
     let notes = route["metadata"]["annotations"].as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect();
@@ -166,4 +169,40 @@ pub async fn left(bed: &Bed, routed: bool) -> Vec<String> {
         left.extend(notes.into_iter().filter(|key| foreign(key)).map(|key| format!("the route's {key}")));
     }
     left
+}
+
+/// What an owner writes, in a namespace.
+const KINDS: [(&str, &str, &str); 6] = [
+    ("apps", "v1", "Deployment"),
+    ("", "v1", "Service"),
+    ("autoscaling", "v2", "HorizontalPodAutoscaler"),
+    ("policy", "v1", "PodDisruptionBudget"),
+    ("gateway.networking.k8s.io", "v1", "HTTPRoute"),
+    ("networking.k8s.io", "v1", "NetworkPolicy"),
+];
+
+/// Objects by `Kind name`: labels, annotations and spec.
+pub type Written = BTreeMap<String, Value>;
+
+/// Everything that stands in the namespace as it is written, without the fence, the stable version and the controllers' notes.
+pub async fn written(bed: &Bed) -> Written {
+    let mut all = Written::new();
+    for (.., kind) in KINDS {
+        for object in objects(bed, kind).list(&ListParams::default()).await.unwrap().items {
+            let others = ["flightdeck.dev/flight", "flightdeck.dev/stable", "deployment.kubernetes.io/revision"];
+            let notes: BTreeMap<String, String> =
+                object.metadata.annotations.unwrap_or_default().into_iter().filter(|(key, _)| !others.contains(&key.as_str())).collect();
+            let value = json!({"labels": object.metadata.labels, "notes": notes, "spec": object.data["spec"]});
+            all.insert(format!("{kind} {}", object.metadata.name.unwrap()), value);
+        }
+    }
+    all
+}
+
+/// Where two of them differ, a line each.
+pub fn differences(was: &Written, is: &Written) -> Vec<String> {
+    let names: std::collections::BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+    let differs = names.into_iter().filter(|name| was.get(*name) != is.get(*name));
+    let text = |of: Option<&Value>| of.map_or("nothing".to_owned(), Value::to_string);
+    differs.map(|name| format!("{name}\n  was {}\n  is  {}", text(was.get(name)), text(is.get(name)))).collect()
 }

@@ -1,0 +1,380 @@
+//! What stands in real clusters beside a Deployment, and what its owner does meanwhile: autoscalers, budgets, policies, routes with several
+//! rules, several routes and Services, several containers. On a real API server, with every user's request counted.
+
+#[path = "lab/deck.rs"]
+mod deck;
+#[path = "lab/harness.rs"]
+mod harness;
+#[path = "lab/owner.rs"]
+mod owner;
+
+use deck::Deck;
+use flightdeck::rollout::{Phase, Verb};
+use harness::{Bed, GATEWAY, Load, Report, app, in_lab_with};
+use kube::api::{Patch, PatchParams};
+use owner::{HOTFIX, OLD, Written, answered, deployment, differences, image, objects, selector, weight, written};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const NEW: &str = "shop/order:v43";
+const CANARY: [(&str, &str); 10] = [
+    ("strategy", "canary"),
+    ("initialTraffic", "25%"),
+    ("maxTraffic", "50%"),
+    ("stepSize", "25%"),
+    ("stepInterval", "1s"),
+    ("checkInterval", "5s"),
+    ("window", "15s"),
+    ("leastRequests", "5"),
+    ("healthyInARow", "1"),
+    ("rollbackWindow", "2s"),
+];
+/// Everything is as its owner wrote it within this.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Flights at the same time, each behind a gateway in a namespace of its own.
+fn beside<T: Sync>(flights: &[(&str, T)], fly: impl AsyncFn(&Bed, &T) + Sync) {
+    std::thread::scope(|scope| {
+        for (namespace, what) in flights {
+            let fly = &fly;
+            scope.spawn(move || in_lab_with(&[GATEWAY], namespace, async |bed| fly(&bed, what).await));
+        }
+    });
+}
+
+/// A flightdeck that flies `order`, the users of what its owner wrote, and that.
+struct Day<'a> {
+    bed: &'a Bed,
+    deck: Deck,
+    users: Vec<Load>,
+    wrote: Written,
+    _data: TempDir,
+}
+
+impl<'a> Day<'a> {
+    async fn of(bed: &'a Bed, users: Vec<Load>) -> Day<'a> {
+        for one in &users {
+            answered(bed, one).await;
+        }
+        let data = tempfile::tempdir().unwrap();
+        let deck = Deck::open(&bed.lab.kubeconfig("admin"), &bed.namespace, data.path());
+        Day { bed, deck, users, wrote: written(bed).await, _data: data }
+    }
+
+    /// Behind a route of its own.
+    async fn routed(bed: &'a Bed) -> Day<'a> {
+        bed.until_available("order").await;
+        let users = owner::behind_a_gateway(bed, "60").await;
+        Day::of(bed, vec![users]).await
+    }
+
+    /// Until the new version is asked for so much of the first rule's traffic.
+    async fn share(&mut self, percent: u64) {
+        let bed = self.bed;
+        self.deck.until(&format!("{percent} % of it"), async |_| (weight(bed).await == percent).then_some(())).await;
+    }
+
+    async fn back(&mut self) {
+        self.deck.press(Verb::Rollback).unwrap();
+        self.deck.phase_is(Phase::RolledBack).await;
+    }
+
+    /// The owner changes a field of an object by a merge.
+    async fn owner(&mut self, kind: &str, change: Value) {
+        objects(self.bed, kind).patch("order", &PatchParams::default(), &Patch::Merge(json!({"spec": change}))).await.unwrap();
+        let spec = self.wrote.get_mut(&format!("{kind} order")).unwrap()["spec"].as_object_mut().unwrap();
+        spec.extend(change.as_object().unwrap().clone());
+    }
+
+    /// At its end everything is as its owner wrote it, `order` with this image, and nobody was lost.
+    async fn over(mut self, image: &str) -> Vec<Report> {
+        let containers = &mut self.wrote.get_mut("Deployment order").unwrap()["spec"]["template"]["spec"]["containers"];
+        containers.as_array_mut().unwrap().iter_mut().find(|c| c["name"] == "app").unwrap()["image"] = json!(image);
+        let (bed, wrote, mut differ) = (self.bed, &self.wrote, Vec::new());
+        let same = async |_: &mut _| {
+            differ = differences(wrote, &written(bed).await);
+            differ.is_empty().then_some(())
+        };
+        let same = self.deck.within(PATIENCE, same).await;
+        assert!(same.is_some(), "{}: not as its owner wrote it\n{}\n{}", bed.namespace, differ.join("\n"), self.deck.story());
+        bed.until_available("order").await;
+        let reports: Vec<Report> = self.users.into_iter().map(Load::stop).collect();
+        for report in &reports {
+            assert_eq!(report.failed, 0, "{}: {:?} {:?}", bed.namespace, report.failures, report.versions);
+        }
+        reports
+    }
+}
+
+#[test]
+fn an_autoscaler_is_copied_raised_where_it_must_be_and_is_in_the_end_as_its_owner_wrote_it_last() {
+    beside(&[("owner-scaler", true), ("owner-scaler-back", false)], async |bed, forward| {
+        bed.deploy("order", 4, OLD).await;
+        bed.apply(
+            "{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: order}, spec: {minReplicas: 2, maxReplicas: 6, \
+             scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: order}}}",
+        )
+        .await;
+        let mut day = Day::routed(bed).await;
+        day.deck.launch("v43", &CANARY).await;
+        day.share(50).await;
+        let copy = objects(bed, "HorizontalPodAutoscaler").get("order-next").await.unwrap().data["spec"].clone();
+        assert_eq!((&copy["scaleTargetRef"]["name"], &copy["minReplicas"]), (&json!("order-next"), &json!(2)));
+        // Fewer than the new version will run on: they have to come again before the traffic comes home.
+        day.owner("HorizontalPodAutoscaler", json!({"maxReplicas": 3})).await;
+        day.owner("Deployment", json!({"replicas": 3})).await;
+        if *forward {
+            day.deck.phase_is(Phase::Promoted).await;
+        } else {
+            day.back().await;
+        }
+        day.over(if *forward { NEW } else { OLD }).await;
+    });
+}
+
+/// What a user of a host and path gets at half: of the old version, the new one and another service, in percent.
+type Gets = (&'static str, &'static str, [u64; 3]);
+
+/// Rules and routes, and the rule of another service beside ours.
+async fn halves(bed: &Bed, gets: &[Gets], forward: bool) {
+    let users = |rate| gets.iter().map(|(host, path, _)| visit(bed, host, path, rate)).collect();
+    let mut day = Day::of(bed, users("20")).await;
+    day.deck.launch("v43", &CANARY).await;
+    day.share(50).await;
+    day.deck.press(Verb::Pause).unwrap();
+    for ((host, path, shares), counted) in gets.iter().zip::<Vec<Load>>(users("150")) {
+        day.deck.until("300 answers", async |_| (counted.so_far().ok > 300).then_some(())).await;
+        let report = counted.stop();
+        for (version, share) in ["v42", "v43", "o1"].iter().zip(shares) {
+            let got = report.answered(version) as f64 * 100.0 / report.sent as f64;
+            assert!((got - *share as f64).abs() < 6.0, "{host}{path}: {version} answers {got:.1} %\n{:?}", report.versions);
+        }
+    }
+    if forward {
+        day.deck.press(Verb::Resume).unwrap();
+        day.deck.phase_is(Phase::Promoted).await;
+    } else {
+        day.back().await;
+    }
+    let reports = day.over(if forward { NEW } else { OLD }).await;
+    for ((host, path, shares), report) in gets.iter().zip(reports) {
+        let others = report.answered("o1") > 0;
+        assert!((shares[2] > 0) == others && (shares[1] > 0) == (report.answered("v43") > 0), "{host}{path}: {:?}", report.versions);
+    }
+}
+
+fn visit(bed: &Bed, host: &str, path: &str, rate: &str) -> Load {
+    bed.load(&["--url", &format!("http://{}{path}", bed.gateway()), "--host", &bed.host(host), "--rps", rate, "--timeout", "10"])
+}
+
+#[test]
+fn of_a_route_with_several_rules_only_the_shares_of_order_are_divided() {
+    const GETS: [Gets; 4] =
+        [("order", "/a", [50, 50, 0]), ("order", "/b", [50, 50, 0]), ("order", "/other", [0, 0, 100]), ("order", "/", [38, 37, 25])];
+    beside(&[("owner-rules", true), ("owner-rules-back", false)], async |bed, forward| {
+        bed.deploy("order", 2, OLD).await;
+        bed.deploy("other", 1, "shop/other:o1").await;
+        bed.until_available("other").await;
+        bed.until_available("order").await;
+        let rule =
+            |path: &str, backends: Value| json!({"matches": [{"path": {"type": "PathPrefix", "value": path}}], "backendRefs": backends});
+        let to = |name: &str, weight: u32| json!({"name": name, "port": 80, "weight": weight});
+        let route = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "order"},
+            "spec": {
+                "parentRefs": [{"name": "gw", "namespace": "default"}], "hostnames": [bed.host("order")],
+                "rules": [
+                    rule("/a", json!([to("order", 7)])), rule("/b", json!([{"name": "order", "port": 80}])),
+                    rule("/other", json!([to("other", 2)])), rule("/", json!([to("other", 1), to("order", 3)])),
+                ],
+            },
+        });
+        bed.apply(&route.to_string()).await;
+        bed.served("order").await;
+        halves(bed, &GETS, *forward).await;
+    });
+}
+
+#[test]
+fn two_routes_of_a_service_both_move_and_both_go_back() {
+    const GETS: [Gets; 2] = [("order", "/", [50, 50, 0]), ("shop", "/", [50, 50, 0])];
+    beside(&[("owner-hosts", true), ("owner-hosts-back", false)], async |bed, forward| {
+        bed.deploy("order", 2, OLD).await;
+        bed.until_available("order").await;
+        bed.route("order", &[("order", 7)]).await;
+        bed.route("shop", &[("order", 1)]).await;
+        bed.served("order").await;
+        bed.served("shop").await;
+        halves(bed, &GETS, *forward).await;
+    });
+}
+
+#[test]
+fn users_of_a_service_beside_the_route_keep_the_old_version_until_it_is_adopted_and_the_plan_names_it() {
+    beside(&[("owner-direct", ())], async |bed, ()| {
+        bed.deploy("order", 2, OLD).await;
+        bed.apply(
+            "{apiVersion: v1, kind: Service, metadata: {name: direct}, spec: {clusterIP: None, selector: {app: order}, ports: [{port: 8080}]}}\n---\n\
+             {apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: order}, spec: {maxUnavailable: 1, selector: {matchLabels: {app: order}}}}\n---\n\
+             {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: web}, spec: {podSelector: {matchLabels: {app: order}}, ingress: [{}]}}",
+        )
+        .await;
+        let mut day = Day::routed(bed).await;
+        let direct = bed.load(&["--service", &format!("{}/direct", bed.namespace), "--rps", "60", "--timeout", "10"]);
+        answered(bed, &direct).await;
+        day.users.push(direct);
+
+        let file = day._data.path().join("order.yaml");
+        std::fs::write(&file, "service: order\nto: v43\nstrategy: canary\n").unwrap();
+        let plan = bed.flightdeck("admin", day._data.path()).args(["plan", "-n", &bed.namespace, "-f"]).arg(&file).output().unwrap();
+        let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
+        for said in ["NetworkPolicy web", "PodDisruptionBudget order", "Service direct", "HTTPRoute order"] {
+            assert!(plan.contains(said), "{said} is not in\n{plan}");
+        }
+
+        day.deck.launch("v43", &CANARY).await;
+        day.share(100).await;
+        assert_eq!(day.users[1].so_far().answered("v43"), 0);
+        assert!(day.users[0].so_far().answered("v43") > 0);
+        day.deck.phase_is(Phase::Promoted).await;
+        let reports = day.over(NEW).await;
+        assert!(reports[1].answered("v42") > 0 && reports[1].answered("v43") > 0);
+    });
+}
+
+#[test]
+fn whatever_labels_pods_and_services_are_selected_by_the_two_deployments_never_overlap() {
+    let both = json!({"app": "order", "tier": "web"});
+    let flights = [
+        // More labels on the pods than in the selector; a budget that covers both Deployments.
+        ("owner-labels", (both.clone(), both, json!({"version": "v42", "team": "shop"}), json!({"team": "shop"}))),
+        // No label that both select by.
+        ("owner-no-common", (json!({"component": "order"}), json!({"app": "order"}), json!({}), json!({"component": "order"}))),
+    ];
+    beside(&flights, async |bed, (selects, serves, more, budget)| {
+        let [mut deployment, mut service] = app("order", 2, OLD);
+        let labels: serde_json::Map<String, Value> =
+            [selects, serves, more].into_iter().flat_map(|map| map.as_object().unwrap().clone()).collect();
+        deployment["spec"]["selector"]["matchLabels"] = selects.clone();
+        deployment["spec"]["template"]["metadata"]["labels"] = labels.into();
+        service["spec"]["selector"] = serves.clone();
+        let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "shop"},
+            "spec": {"maxUnavailable": 1, "selector": {"matchLabels": budget}}});
+        bed.apply(&format!("{deployment}\n---\n{service}\n---\n{budget}")).await;
+        let mut day = Day::routed(bed).await;
+        day.deck.launch("v43", &CANARY).await;
+        day.share(50).await;
+        drained(&mut day).await;
+        day.deck.phase_is(Phase::Promoted).await;
+        day.over(NEW).await;
+    });
+}
+
+/// Evicts all pods, one after the other, as a drain of their node does; counts how often a budget forbade it.
+async fn drained(day: &mut Day<'_>) -> usize {
+    let bed = day.bed;
+    let pods = bed.api::<k8s_openapi::api::core::v1::Pod>().list_metadata(&Default::default()).await.unwrap().items;
+    let mut names: Vec<String> =
+        pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).filter_map(|pod| pod.metadata.name).collect();
+    assert!(names.iter().any(|name| name.starts_with("order-next-")), "{names:?}");
+    let mut forbidden = 0;
+    let evict = async |_: &mut _| {
+        let Some(name) = names.last() else { return Some(()) };
+        match bed.evict(name).await {
+            Ok(()) => drop(names.pop()),
+            Err(kube::Error::Api(status)) if status.code == 404 => drop(names.pop()),
+            Err(kube::Error::Api(status)) if status.code == 429 => forbidden += 1,
+            Err(other) => panic!("{name} may not be evicted: {other}"),
+        }
+        None
+    };
+    day.deck.until("all pods evicted", evict).await;
+    forbidden
+}
+
+#[test]
+fn a_drain_of_the_node_in_the_middle_of_a_canary_loses_nobody_and_the_rollout_goes_on() {
+    beside(&[("owner-drain", ())], async |bed, ()| {
+        bed.deploy("order", 3, "shop/order:v42-start1").await;
+        bed.apply(
+            "{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: order}, spec: {maxUnavailable: 1, selector: {matchLabels: {app: order}}}}",
+        )
+        .await;
+        let mut day = Day::routed(bed).await;
+        day.deck.launch("v43-start1", &CANARY).await;
+        day.share(50).await;
+        assert!(drained(&mut day).await > 0);
+        day.deck.phase_is(Phase::Promoted).await;
+        day.over("shop/order:v43-start1").await;
+    });
+}
+
+#[test]
+fn the_container_that_is_named_gets_the_digest_and_a_registry_that_denies_it_is_said_and_gone_back_from() {
+    let digest = format!("@sha256:{}", "7b1c5e9a".repeat(8));
+    let flights = [("owner-digest", digest.as_str()), ("owner-denied", "v43-denied-pull"), ("owner-missing", "v43-bad-pull")];
+    beside(&flights, async |bed, to| {
+        let [mut deployment, service] = app("order", 2, OLD);
+        let containers = deployment["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap();
+        containers.insert(0, json!({"name": "proxy", "image": "shop/proxy:v7"}));
+        bed.apply(&format!("{deployment}\n---\n{service}")).await;
+        let mut day = Day::routed(bed).await;
+        day.deck.launch(to, &[&CANARY[..], &[("container", "app")]].concat()).await;
+        let why = match *to {
+            "v43-denied-pull" => "image pull denied (401)",
+            "v43-bad-pull" => "no such image: shop/order:v43-bad-pull",
+            _ => {
+                day.deck.phase_is(Phase::Promoted).await;
+                let reports = day.over(&format!("shop/order{to}")).await;
+                assert!(reports[0].answered("7b1c5e9") > 0, "{:?}", reports[0].versions);
+                return;
+            }
+        };
+        let says = |d: &mut flightdeck::cockpit::World| format!("{:?}", d.snapshot().rollouts[0].status.mood);
+        day.deck.until(why, async |world| says(world).contains(why).then_some(())).await;
+        assert_eq!((weight(bed).await, day.deck.phase()), (0, Some(Phase::Flying)));
+        day.back().await;
+        day.over(OLD).await;
+    });
+}
+
+#[test]
+fn after_the_adoption_a_blue_green_by_the_selector_goes_back_within_the_second_window() {
+    beside(&[("owner-window", ())], async |bed, ()| {
+        bed.deploy("order", 2, OLD).await;
+        bed.until_available("order").await;
+        let users = bed.load(&["--service", &format!("{}/order", bed.namespace), "--rps", "60", "--timeout", "10"]);
+        let mut day = Day::of(bed, vec![users]).await;
+        day.deck.launch("v43", &[("strategy", "blue-green"), ("rollbackWindow", "8s"), ("rollbackThreshold", "30s")]).await;
+        day.deck.until("the switch", async |_| (selector(bed).await == "order-next").then_some(())).await;
+        day.deck.until("the traffic at home again", async |_| (selector(bed).await == "order").then_some(())).await;
+        assert_eq!(image(&deployment(bed, "order").await.unwrap()), NEW);
+        day.deck.press(Verb::Rollback).unwrap();
+        day.deck.until("the old version beside", async |_| (selector(bed).await == "order-next").then_some(())).await;
+        assert_eq!(image(&deployment(bed, "order-next").await.unwrap()), OLD);
+        day.deck.phase_is(Phase::RolledBack).await;
+        day.over(OLD).await;
+    });
+}
+
+#[test]
+fn what_an_owner_applies_in_the_middle_of_a_canary_is_held_said_and_gone_back_from() {
+    // His manifests as they are: a silent way back. With a version of his own: that stays.
+    beside(&[("owner-applies", OLD), ("owner-applies-own", HOTFIX)], async |bed, his| {
+        bed.deploy("order", 2, OLD).await;
+        let mut day = Day::routed(bed).await;
+        day.deck.launch("v43", &CANARY).await;
+        day.share(25).await;
+        bed.deploy("order", 2, his).await;
+        bed.route("order", &[("order", 7)]).await;
+        day.deck
+            .until("that it was moved", async |world| {
+                world.snapshot().rollouts[0].notes.iter().any(|n| n.text.contains("moved by somebody")).then_some(())
+            })
+            .await;
+        assert_eq!(weight(bed).await, 0);
+        day.back().await;
+        day.over(his).await;
+    });
+}
