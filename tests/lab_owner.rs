@@ -9,6 +9,7 @@ mod harness;
 mod owner;
 
 use deck::Deck;
+use flightdeck::cockpit::World;
 use flightdeck::rollout::{Phase, Verb};
 use harness::{Bed, GATEWAY, Load, Report, app, in_lab_with};
 use kube::api::{Patch, PatchParams};
@@ -30,6 +31,10 @@ const CANARY: [(&str, &str); 10] = [
     ("healthyInARow", "1"),
     ("rollbackWindow", "2s"),
 ];
+/// Half of it at once.
+fn half() -> Vec<(&'static str, &'static str)> {
+    CANARY.iter().map(|(key, value)| (*key, if *key == "initialTraffic" { "50%" } else { value })).collect()
+}
 /// Everything is as its owner wrote it within this.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -69,10 +74,25 @@ impl<'a> Day<'a> {
         Day::of(bed, vec![users]).await
     }
 
-    /// Until the new version is asked for so much of the first rule's traffic.
+    /// Until something is said of the rollout.
+    async fn said(&mut self, words: &str) {
+        let says = async |world: &mut World| {
+            let snapshot = world.snapshot();
+            snapshot.rollouts[0].notes.iter().any(|n| n.text.contains(words) || n.aside.contains(words)).then_some(())
+        };
+        self.deck.until(words, says).await;
+    }
+
+    /// Until the new version really gets so much of the traffic.
     async fn share(&mut self, percent: u64) {
-        let bed = self.bed;
-        self.deck.until(&format!("{percent} % of it"), async |_| (weight(bed).await == percent).then_some(())).await;
+        self.said(&format!("{percent} % reached")).await;
+        assert_eq!(weight(self.bed).await, percent);
+    }
+
+    /// To its end: there at once, but for what pods, health and the way back need.
+    async fn on(&mut self) {
+        self.deck.press(Verb::PromoteFull).unwrap();
+        self.deck.phase_is(Phase::Promoted).await;
     }
 
     async fn back(&mut self) {
@@ -99,9 +119,10 @@ impl<'a> Day<'a> {
         let same = self.deck.within(PATIENCE, same).await;
         assert!(same.is_some(), "{}: not as its owner wrote it\n{}\n{}", bed.namespace, differ.join("\n"), self.deck.story());
         bed.until_available("order").await;
+        let story = self.deck.story();
         let reports: Vec<Report> = self.users.into_iter().map(Load::stop).collect();
         for report in &reports {
-            assert_eq!(report.failed, 0, "{}: {:?} {:?}", bed.namespace, report.failures, report.versions);
+            assert_eq!(report.failed, 0, "{}: {:?} {:?}\n{story}", bed.namespace, report.failures, owner::when_lost(report));
         }
         reports
     }
@@ -140,7 +161,7 @@ type Gets = (&'static str, &'static str, [u64; 3]);
 async fn halves(bed: &Bed, gets: &[Gets], forward: bool) {
     let users = |rate| gets.iter().map(|(host, path, _)| visit(bed, host, path, rate)).collect();
     let mut day = Day::of(bed, users("20")).await;
-    day.deck.launch("v43", &CANARY).await;
+    day.deck.launch("v43", &half()).await;
     day.share(50).await;
     day.deck.press(Verb::Pause).unwrap();
     for ((host, path, shares), counted) in gets.iter().zip::<Vec<Load>>(users("150")) {
@@ -153,7 +174,7 @@ async fn halves(bed: &Bed, gets: &[Gets], forward: bool) {
     }
     if forward {
         day.deck.press(Verb::Resume).unwrap();
-        day.deck.phase_is(Phase::Promoted).await;
+        day.on().await;
     } else {
         day.back().await;
     }
@@ -169,45 +190,48 @@ fn visit(bed: &Bed, host: &str, path: &str, rate: &str) -> Load {
 }
 
 #[test]
-fn of_a_route_with_several_rules_only_the_shares_of_order_are_divided() {
-    const GETS: [Gets; 4] =
+fn every_rule_and_route_of_order_is_divided_and_nothing_beside_it_and_all_are_given_back() {
+    const RULES: [Gets; 4] =
         [("order", "/a", [50, 50, 0]), ("order", "/b", [50, 50, 0]), ("order", "/other", [0, 0, 100]), ("order", "/", [38, 37, 25])];
-    beside(&[("owner-rules", true), ("owner-rules-back", false)], async |bed, forward| {
+    const HOSTS: [Gets; 2] = [("order", "/", [50, 50, 0]), ("shop", "/", [50, 50, 0])];
+    let flights = [
+        ("owner-rules", (true, true)),
+        ("owner-rules-back", (true, false)),
+        ("owner-hosts", (false, true)),
+        ("owner-hosts-back", (false, false)),
+    ];
+    beside(&flights, async |bed, (rules, forward)| {
         bed.deploy("order", 2, OLD).await;
-        bed.deploy("other", 1, "shop/other:o1").await;
-        bed.until_available("other").await;
         bed.until_available("order").await;
-        let rule =
-            |path: &str, backends: Value| json!({"matches": [{"path": {"type": "PathPrefix", "value": path}}], "backendRefs": backends});
-        let to = |name: &str, weight: u32| json!({"name": name, "port": 80, "weight": weight});
-        let route = json!({
-            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "order"},
-            "spec": {
-                "parentRefs": [{"name": "gw", "namespace": "default"}], "hostnames": [bed.host("order")],
-                "rules": [
-                    rule("/a", json!([to("order", 7)])), rule("/b", json!([{"name": "order", "port": 80}])),
-                    rule("/other", json!([to("other", 2)])), rule("/", json!([to("other", 1), to("order", 3)])),
-                ],
-            },
-        });
-        bed.apply(&route.to_string()).await;
+        if *rules {
+            several_rules(bed).await;
+        } else {
+            bed.route("order", &[("order", 7)]).await;
+            bed.route("shop", &[("order", 1)]).await;
+            bed.served("shop").await;
+        }
         bed.served("order").await;
-        halves(bed, &GETS, *forward).await;
+        halves(bed, if *rules { &RULES } else { &HOSTS }, *forward).await;
     });
 }
 
-#[test]
-fn two_routes_of_a_service_both_move_and_both_go_back() {
-    const GETS: [Gets; 2] = [("order", "/", [50, 50, 0]), ("shop", "/", [50, 50, 0])];
-    beside(&[("owner-hosts", true), ("owner-hosts-back", false)], async |bed, forward| {
-        bed.deploy("order", 2, OLD).await;
-        bed.until_available("order").await;
-        bed.route("order", &[("order", 7)]).await;
-        bed.route("shop", &[("order", 1)]).await;
-        bed.served("order").await;
-        bed.served("shop").await;
-        halves(bed, &GETS, *forward).await;
+/// A route with rules of `order`, of another Service, and of both.
+async fn several_rules(bed: &Bed) {
+    bed.deploy("other", 1, "shop/other:o1").await;
+    bed.until_available("other").await;
+    let rule = |path: &str, backends: Value| json!({"matches": [{"path": {"type": "PathPrefix", "value": path}}], "backendRefs": backends});
+    let to = |name: &str, weight: u32| json!({"name": name, "port": 80, "weight": weight});
+    let route = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "order"},
+        "spec": {
+            "parentRefs": [{"name": "gw", "namespace": "default"}], "hostnames": [bed.host("order")],
+            "rules": [
+                rule("/a", json!([to("order", 7)])), rule("/b", json!([{"name": "order", "port": 80}])),
+                rule("/other", json!([to("other", 2)])), rule("/", json!([to("other", 1), to("order", 3)])),
+            ],
+        },
     });
+    bed.apply(&route.to_string()).await;
 }
 
 #[test]
@@ -233,7 +257,9 @@ fn users_of_a_service_beside_the_route_keep_the_old_version_until_it_is_adopted_
             assert!(plan.contains(said), "{said} is not in\n{plan}");
         }
 
-        day.deck.launch("v43", &CANARY).await;
+        day.deck.launch("v43", &half()).await;
+        day.share(50).await;
+        day.deck.press(Verb::PromoteFull).unwrap();
         day.share(100).await;
         assert_eq!(day.users[1].so_far().answered("v43"), 0);
         assert!(day.users[0].so_far().answered("v43") > 0);
@@ -263,10 +289,10 @@ fn whatever_labels_pods_and_services_are_selected_by_the_two_deployments_never_o
             "spec": {"maxUnavailable": 1, "selector": {"matchLabels": budget}}});
         bed.apply(&format!("{deployment}\n---\n{service}\n---\n{budget}")).await;
         let mut day = Day::routed(bed).await;
-        day.deck.launch("v43", &CANARY).await;
+        day.deck.launch("v43", &half()).await;
         day.share(50).await;
         drained(&mut day).await;
-        day.deck.phase_is(Phase::Promoted).await;
+        day.on().await;
         day.over(NEW).await;
     });
 }
@@ -302,10 +328,10 @@ fn a_drain_of_the_node_in_the_middle_of_a_canary_loses_nobody_and_the_rollout_go
         )
         .await;
         let mut day = Day::routed(bed).await;
-        day.deck.launch("v43-start1", &CANARY).await;
+        day.deck.launch("v43-start1", &half()).await;
         day.share(50).await;
         assert!(drained(&mut day).await > 0);
-        day.deck.phase_is(Phase::Promoted).await;
+        day.on().await;
         day.over("shop/order:v43-start1").await;
     });
 }
@@ -320,18 +346,19 @@ fn the_container_that_is_named_gets_the_digest_and_a_registry_that_denies_it_is_
         containers.insert(0, json!({"name": "proxy", "image": "shop/proxy:v7"}));
         bed.apply(&format!("{deployment}\n---\n{service}")).await;
         let mut day = Day::routed(bed).await;
-        day.deck.launch(to, &[&CANARY[..], &[("container", "app")]].concat()).await;
+        day.deck.launch(to, &[half(), vec![("container", "app")]].concat()).await;
         let why = match *to {
             "v43-denied-pull" => "image pull denied (401)",
             "v43-bad-pull" => "no such image: shop/order:v43-bad-pull",
             _ => {
-                day.deck.phase_is(Phase::Promoted).await;
+                day.share(50).await;
+                day.on().await;
                 let reports = day.over(&format!("shop/order{to}")).await;
                 assert!(reports[0].answered("7b1c5e9") > 0, "{:?}", reports[0].versions);
                 return;
             }
         };
-        let says = |d: &mut flightdeck::cockpit::World| format!("{:?}", d.snapshot().rollouts[0].status.mood);
+        let says = |world: &mut World| format!("{:?}", world.snapshot().rollouts[0].status.mood);
         day.deck.until(why, async |world| says(world).contains(why).then_some(())).await;
         assert_eq!((weight(bed).await, day.deck.phase()), (0, Some(Phase::Flying)));
         day.back().await;
@@ -368,11 +395,7 @@ fn what_an_owner_applies_in_the_middle_of_a_canary_is_held_said_and_gone_back_fr
         day.share(25).await;
         bed.deploy("order", 2, his).await;
         bed.route("order", &[("order", 7)]).await;
-        day.deck
-            .until("that it was moved", async |world| {
-                world.snapshot().rollouts[0].notes.iter().any(|n| n.text.contains("moved by somebody")).then_some(())
-            })
-            .await;
+        day.said("moved by somebody").await;
         assert_eq!(weight(bed).await, 0);
         day.back().await;
         day.over(his).await;

@@ -50,6 +50,13 @@ pub fn lost(report: &Report, from: f64, to: f64) -> u64 {
     within.map(|(_, interval)| interval.lost.values().sum::<u64>()).sum()
 }
 
+/// When requests were lost: the tenths of a second, with how many and why.
+pub fn when_lost(report: &Report) -> Vec<String> {
+    let lost = report.intervals.iter().enumerate().filter(|(_, interval)| !interval.lost.is_empty());
+    let clock = |index: usize| jiff::Timestamp::from_millisecond((report.began * 1_000.0) as i64 + index as i64 * 100).unwrap();
+    lost.map(|(index, interval)| format!("{:.1} {:?}", clock(index), interval.lost)).collect()
+}
+
 /// Waits until the users are answered, and says since when: before, the load itself has not yet heard where to send.
 pub async fn answered(bed: &Bed, users: &Load) -> f64 {
     bed.until("users are answered", async || (users.so_far().ok > 0).then_some(())).await;

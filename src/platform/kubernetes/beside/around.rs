@@ -18,10 +18,11 @@ use std::sync::Arc;
 /// Objects of one kind that are looked at in a namespace.
 const MOST: u32 = 500;
 
-/// What of others selects pods there: the kind, where it is listed, and where in an object its selector is.
-const OTHERS: [(&str, &str, &str, &str); 2] = [
-    ("NetworkPolicy", "/apis/networking.k8s.io/v1", "networkpolicies", "/spec/podSelector/matchLabels"),
-    ("PodMonitor", "/apis/monitoring.coreos.com/v1", "podmonitors", "/spec/selector/matchLabels"),
+/// What of others selects pods there: the kind, where it is listed, where in an object its selector is, and a word on it.
+const OTHERS: [(&str, &str, &str, &str, &str); 3] = [
+    ("NetworkPolicy", "/apis/networking.k8s.io/v1", "networkpolicies", "/spec/podSelector/matchLabels", ""),
+    ("PodMonitor", "/apis/monitoring.coreos.com/v1", "podmonitors", "/spec/selector/matchLabels", ""),
+    ("PodDisruptionBudget", POLICY, "poddisruptionbudgets", "/spec/selector/matchLabels", " (it gets its own)"),
 ];
 
 /// Finds out what a second Deployment needs to know of namespaces. Where rights cannot be asked none is made.
@@ -33,13 +34,13 @@ pub(in super::super) async fn look_around(line: Arc<Line>, namespaces: Vec<Strin
         let rights = Rights::ask(&line, &namespace).await.unwrap_or_else(unasked);
         let mut others = Vec::new();
         // Who may not make one needs not know what it would miss.
-        for (kind, api, plural, pointer) in OTHERS.iter().filter(|_| rights.both.is_none()) {
+        for (kind, api, plural, pointer, word) in OTHERS.iter().filter(|_| rights.both.is_none()) {
             for object in list(&line, api, plural, &namespace).await.unwrap_or_default() {
                 let name = clean(object["metadata"]["name"].as_str().unwrap_or_default(), 253);
                 let selector: BTreeMap<String, String> =
                     object.pointer(pointer).and_then(|v| serde_json::from_value(v.clone()).ok()).unwrap_or_default();
                 if !selector.is_empty() {
-                    others.push(Selecting { object: format!("{kind} {name}"), selector });
+                    others.push(Selecting { object: format!("{kind} {name}{word}"), selector });
                 }
             }
         }
@@ -58,7 +59,7 @@ pub(super) struct Whole {
     pub(super) object: Value,
     /// The Services that carry traffic.
     pub(super) services: Vec<Value>,
-    /// The two autoscalers and the two budgets.
+    /// The two autoscalers and the budgets that their pods have, which may be one.
     pub(super) home_scaler: Value,
     pub(super) next_scaler: Value,
     pub(super) home_budget: Value,
@@ -98,25 +99,36 @@ impl Whole {
             let of = |s: &&Value| s["spec"]["scaleTargetRef"]["kind"] == "Deployment" && s["spec"]["scaleTargetRef"]["name"] == name;
             scalers.iter().find(of).cloned().unwrap_or_default()
         };
-        let keeps = |labels: &Value| {
-            let of = |b: &&Value| {
-                let selector = b.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
-                selector.is_some_and(|s| !s.is_empty() && s.iter().all(|(k, v)| labels[k] == *v))
-            };
-            budgets.iter().find(of).cloned().unwrap_or_default()
-        };
+        let keeps = |labels: &Value| budgets.iter().find(|b| selects(&b["spec"]["selector"], labels)).cloned().unwrap_or_default();
         let labels = |d: &Value| d["spec"]["template"]["metadata"]["labels"].clone();
         Ok(Whole {
             home_scaler: scales(&id.name),
             next_scaler: scales(&second),
             home_budget: keeps(&labels(&home)),
-            next_budget: budgets.iter().find(|b| b["metadata"]["name"] == *second).cloned().unwrap_or_default(),
+            // Two budgets for one pod, and it cannot be evicted at all.
+            next_budget: keeps(&labels(&next)),
             home,
             next,
             object,
             services,
         })
     }
+}
+
+/// Whether a label selector selects a map of labels.
+pub(super) fn selects(selector: &Value, labels: &Value) -> bool {
+    let exact = selector["matchLabels"].as_object().into_iter().flatten().all(|(key, value)| labels[key] == *value);
+    let one = |e: &Value| {
+        let value = e["key"].as_str().and_then(|key| labels.get(key));
+        let among = value.is_some_and(|value| e["values"].as_array().is_some_and(|all| all.contains(value)));
+        match e["operator"].as_str() {
+            Some("In") => among,
+            Some("NotIn") => !among,
+            Some("Exists") => value.is_some(),
+            _ => value.is_none(),
+        }
+    };
+    selector.is_object() && labels.is_object() && exact && selector["matchExpressions"].as_array().into_iter().flatten().all(one)
 }
 
 /// One object; `Null` where there is none.

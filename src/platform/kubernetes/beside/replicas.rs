@@ -1,6 +1,6 @@
 //! A version has so many pods: in the slot that runs it, or in the one that has no traffic.
 //!
-//! Pods are only added. Where an autoscaler owns a number, its least is raised and the former one noted.
+//! Pods are only added. Where an autoscaler owns a number, its bounds are raised, and what its owner wrote is noted and given back.
 
 use super::super::fence::escaped;
 use super::around::{APPS, SCALING};
@@ -9,9 +9,11 @@ use super::{Body, Next, Slot, Stage, home, labels, refuse, write};
 use crate::fleet::{Side, Way};
 use crate::units::Percent;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-/// The annotation on an autoscaler: its least number before it was raised.
-pub(super) const LEAST: &str = "flightdeck.dev/min-replicas";
+/// The annotation on an autoscaler whose bounds were raised: of each what its owner wrote, and to what.
+const RAISED: &str = "flightdeck.dev/raised";
+const BOUNDS: [&str; 2] = ["minReplicas", "maxReplicas"];
 
 /// What leads to `pods` pods of a side.
 pub(super) fn next(stage: &Stage<'_>, side: Side, pods: u32) -> Next {
@@ -53,25 +55,61 @@ pub(super) fn scale_home(stage: &Stage<'_>, pods: u32) -> Next {
     raise(&whole.home_scaler, pods).unwrap_or(Next::Wait(None))
 }
 
-/// Raises an autoscaler's least number; nothing where it is high enough.
+/// A bound of an autoscaler.
+fn bound(scaler: &Value, name: &str) -> u64 {
+    scaler["spec"][name].as_u64().unwrap_or(1)
+}
+
+/// What was raised: what its owner wrote, and to what.
+fn raised(scaler: &Value) -> Option<BTreeMap<String, (u64, u64)>> {
+    note(scaler, RAISED).map(|text| serde_json::from_str(text).unwrap_or_default())
+}
+
+/// Raises an autoscaler's bounds, so that there are so many pods; nothing where its least number is high enough.
 fn raise(scaler: &Value, pods: u32) -> Option<Next> {
-    let least = scaler["spec"]["minReplicas"].as_u64().unwrap_or(1);
-    if least >= u64::from(pods) {
+    let pods = u64::from(pods);
+    if bound(scaler, "minReplicas") >= pods {
         return None;
     }
+    let mut all = raised(scaler).unwrap_or_default();
+    let mut changes = Vec::new();
+    for name in BOUNDS.into_iter().filter(|name| bound(scaler, name) < pods) {
+        // What is not what it was raised to, its owner wrote since.
+        let now = bound(scaler, name);
+        let wrote = all.get(name).filter(|(_, ours)| *ours == now).map_or(now, |(his, _)| *his);
+        all.insert(name.to_owned(), (wrote, pods));
+        changes.push(json!({"op": "add", "path": format!("/spec/{name}"), "value": pods}));
+    }
+    let text = json!(all).to_string();
+    changes.push(match scaler["metadata"]["annotations"].is_object() {
+        true => json!({"op": "add", "path": format!("/metadata/annotations/{}", escaped(RAISED)), "value": text}),
+        false => json!({"op": "add", "path": "/metadata/annotations", "value": {RAISED: text}}),
+    });
+    Some(bounds(scaler, changes))
+}
+
+/// Gives an autoscaler the bounds back that its owner wrote; nothing where none was raised.
+pub(super) fn lower(scaler: &Value) -> Option<Next> {
+    let all = raised(scaler)?;
+    let mut changes = vec![json!({"op": "remove", "path": format!("/metadata/annotations/{}", escaped(RAISED))})];
+    let mut least = 0;
+    for name in BOUNDS {
+        let now = bound(scaler, name);
+        // One that its owner changed since stays, and the greatest number is never below the least.
+        let back = all.get(name).filter(|(_, ours)| *ours == now).map_or(now, |(his, _)| (*his).max(least));
+        if back != now {
+            changes.push(json!({"op": "replace", "path": format!("/spec/{name}"), "value": back}));
+        }
+        least = back;
+    }
+    Some(bounds(scaler, changes))
+}
+
+/// A patch of an autoscaler as it was read.
+fn bounds(scaler: &Value, changes: Vec<Value>) -> Next {
     let mut ops = vec![json!({"op": "test", "path": "/metadata/resourceVersion", "value": scaler["metadata"]["resourceVersion"]})];
-    ops.push(json!({"op": "add", "path": "/spec/minReplicas", "value": pods}));
-    if scaler["spec"]["maxReplicas"].as_u64().unwrap_or(0) < u64::from(pods) {
-        ops.push(json!({"op": "replace", "path": "/spec/maxReplicas", "value": pods}));
-    }
-    if note(scaler, LEAST).is_none() {
-        ops.push(match scaler["metadata"]["annotations"].is_object() {
-            true => json!({"op": "add", "path": format!("/metadata/annotations/{}", escaped(LEAST)), "value": least.to_string()}),
-            false => json!({"op": "add", "path": "/metadata/annotations", "value": {LEAST: least.to_string()}}),
-        });
-    }
-    let name = scaler["metadata"]["name"].as_str().unwrap_or_default();
-    Some(write(SCALING, "horizontalpodautoscalers", name, Body::Patch(ops)))
+    ops.extend(changes);
+    write(SCALING, "horizontalpodautoscalers", scaler["metadata"]["name"].as_str().unwrap_or_default(), Body::Patch(ops))
 }
 
 /// The second Deployment, and what it needs to serve.

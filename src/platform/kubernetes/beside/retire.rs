@@ -3,12 +3,11 @@
 //! Its Services, budget and autoscaler are owned by it and go with it. Never while it has traffic, and a drain after every write that
 //! takes it from there.
 
-use super::around::{APPS, SCALING};
-use super::replicas::LEAST;
-use super::second::note;
+use super::around::APPS;
+use super::replicas::lower;
 use super::{Body, Next, Slot, Stage, traffic, write};
 use crate::units::Percent;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What leads to no second Deployment.
 pub(super) fn next(stage: &Stage<'_>) -> Next {
@@ -25,19 +24,12 @@ pub(super) fn next(stage: &Stage<'_>) -> Next {
     if let Some(write) = traffic::restore(stage) {
         return write;
     }
+    let Some(whole) = stage.whole else { return Next::Read };
+    if let Some(write) = lower(&whole.home_scaler) {
+        return write;
+    }
     if !there {
         return Next::Met;
-    }
-    let Some(whole) = stage.whole else { return Next::Read };
-    if let Some(former) = note(&whole.home_scaler, LEAST) {
-        let mut ops =
-            vec![json!({"op": "test", "path": "/metadata/resourceVersion", "value": whole.home_scaler["metadata"]["resourceVersion"]})];
-        ops.push(json!({"op": "remove", "path": format!("/metadata/annotations/{}", super::super::fence::escaped(LEAST))}));
-        if let Ok(least) = former.parse::<u32>() {
-            ops.push(json!({"op": "replace", "path": "/spec/minReplicas", "value": least}));
-        }
-        let name = whole.home_scaler["metadata"]["name"].as_str().unwrap_or_default();
-        return write(SCALING, "horizontalpodautoscalers", name, Body::Patch(ops));
     }
     match (&whole.next["metadata"]["name"], &whole.next["metadata"]["uid"]) {
         (Value::String(name), Value::String(uid)) => write(APPS, "deployments", name, Body::Delete(uid.clone())).dark(),

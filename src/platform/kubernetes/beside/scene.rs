@@ -125,6 +125,13 @@ impl Scene {
         if around.deployments.iter().any(|o| *o.name == *name && o.next_of.is_none()) {
             return Some(format!("there is a deployment {name} that is not ours"));
         }
+        let twice = |r: &&Route| {
+            let ours = |b: &&Value| self.services.iter().any(|s| names(b, &s.name, &r.namespace));
+            r.rules.iter().any(|rule| rule.iter().filter(ours).count() > 1)
+        };
+        if let Some(route) = self.routes.iter().find(twice) {
+            return Some(format!("a rule of HTTPRoute {} names its Services twice", route.name));
+        }
         let unserved = |r: &&Route| self.how == Division::Weights && r.verdict == Verdict::Unserved;
         self.routes.iter().find(unserved).map(|r| format!("no gateway serves HTTPRoute {}", r.name))
     }

@@ -541,7 +541,7 @@ fn pods_are_added_where_a_version_runs_and_never_by_a_way_back_where_it_does_not
     );
     assert_eq!(
         plain.said(&old_pods(3, Way::Back)),
-        "horizontalpodautoscalers/order\ntest /metadata/resourceVersion 7\nadd /spec/minReplicas 3\nadd /metadata/annotations {\"flightdeck.dev/min-replicas\":\"2\"}"
+        "horizontalpodautoscalers/order\ntest /metadata/resourceVersion 7\nadd /spec/minReplicas 3\nadd /metadata/annotations {\"flightdeck.dev/raised\":\"{\\\"minReplicas\\\":[2,3]}\"}"
     );
     assert_eq!(Cluster::routed().said(&new_pods(2, Way::Back)), "met");
     let v44 = json!({"spec": {"template": {"spec": {"containers": [{"name": "app", "image": "shop/order:v44"}]}}}});
@@ -632,16 +632,8 @@ fn the_second_one_goes_when_nobody_is_sent_to_it() {
         said.contains("remove @backends") && said.ends_with(r#"replace /spec/rules/0/backendRefs [{"name":"order","port":80,"weight":7}]"#),
         "{said}"
     );
-    let mut left = c();
+    let left = c();
     assert_eq!(left.said(&order), "DELETE deployments/order-next order-next");
-    left.put(
-        "HorizontalPodAutoscaler",
-        json!({"metadata": {"name": "order", "resourceVersion": "7", "annotations": {"flightdeck.dev/min-replicas": "1"}}, "spec": {}}),
-    );
-    assert_eq!(
-        left.said(&order),
-        "horizontalpodautoscalers/order\ntest /metadata/resourceVersion 7\nremove @min-replicas\nreplace /spec/minReplicas 1"
-    );
     assert_eq!(Cluster::routed().adopted().said(&order), "met");
     let said = Cluster::switched()
         .beside("v43")
@@ -649,6 +641,100 @@ fn the_second_one_goes_when_nobody_is_sent_to_it() {
         .with("Service order", json!({"metadata": {"annotations": {"flightdeck.dev/split-of": "order"}}}))
         .said(&order);
     assert!(said.starts_with("services/order\n") && said.ends_with("remove @split-of"), "{said}");
+}
+
+#[test]
+fn an_autoscaler_gets_back_what_its_owner_wrote_last_and_no_more() {
+    let scaler = |least: u64, most: u64, raised: Option<Value>| {
+        let notes = raised.map_or(json!({}), |raised| json!({"flightdeck.dev/raised": raised.to_string()}));
+        json!({"metadata": {"name": "order", "resourceVersion": "7", "annotations": notes}, "spec": {"minReplicas": least, "maxReplicas": most}})
+    };
+    // Raised for 4 pods: its bounds now, what is noted, the writes.
+    let raises = [
+        (2, 9, None, "minReplicas=4", json!({"minReplicas": [2, 4]})),
+        (2, 3, None, "minReplicas=4 maxReplicas=4", json!({"minReplicas": [2, 4], "maxReplicas": [3, 4]})),
+        (3, 9, Some(json!({"minReplicas": [2, 3]})), "minReplicas=4", json!({"minReplicas": [2, 4]})),
+        // Its owner lowered the greatest number since.
+        (3, 3, Some(json!({"minReplicas": [1, 2]})), "minReplicas=4 maxReplicas=4", json!({"minReplicas": [3, 4], "maxReplicas": [3, 4]})),
+    ];
+    for (least, most, noted, writes, note) in raises {
+        let mut c = Cluster::routed();
+        c.put("HorizontalPodAutoscaler", scaler(least, most, noted));
+        let said = c.said(&old_pods(4, Way::Back));
+        let bounds: Vec<String> = said.lines().filter_map(|l| Some(l.strip_prefix("add /spec/")?.replace(' ', "="))).collect();
+        assert_eq!(bounds.join(" "), writes, "{said}");
+        let noted: Value = serde_json::from_str(said.rsplit_once("@raised ").unwrap().1).unwrap();
+        assert_eq!(noted, note, "{said}");
+    }
+    // And at the end, also where the second one is gone already.
+    let lowers = [
+        (4, 4, json!({"minReplicas": [2, 4], "maxReplicas": [3, 4]}), "replace /spec/minReplicas 2\nreplace /spec/maxReplicas 3"),
+        (4, 9, json!({"minReplicas": [2, 4], "maxReplicas": [3, 4]}), "replace /spec/minReplicas 2"),
+        (4, 5, json!({"minReplicas": [2, 3], "maxReplicas": [3, 5]}), "replace /spec/maxReplicas 4"),
+        (6, 9, json!({"minReplicas": [2, 4]}), ""),
+    ];
+    for (least, most, noted, writes) in lowers {
+        let mut c = Cluster::routed().adopted();
+        c.put("HorizontalPodAutoscaler", scaler(least, most, Some(noted)));
+        let said = c.said(&old_pods(0, Way::Forward));
+        let all = format!("horizontalpodautoscalers/order\ntest /metadata/resourceVersion 7\nremove @raised\n{writes}");
+        assert_eq!(said, all.trim_end());
+    }
+}
+
+#[test]
+fn a_budget_that_covers_the_second_one_too_stays_the_only_one() {
+    let labels = json!({"app": "order", "slot": "main-next", "team": "shop"});
+    let expression =
+        |key: &str, operator: &str, values: &[&str]| json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});
+    let rows = [
+        (json!({}), true),
+        (json!({"matchLabels": {"team": "shop"}}), true),
+        (json!({"matchLabels": {"team": "shop", "slot": "main"}}), false),
+        (expression("slot", "In", &["main", "main-next"]), true),
+        (expression("slot", "NotIn", &["main-next"]), false),
+        (expression("slot", "Exists", &[]), true),
+        (expression("track", "DoesNotExist", &[]), true),
+        (Value::Null, false),
+    ];
+    for (selector, selects) in rows {
+        assert_eq!(around::selects(&selector, &labels), selects, "{selector}");
+    }
+    assert!(!around::selects(&json!({}), &Value::Null));
+}
+
+#[test]
+fn what_its_owner_changed_beside_ours_since_stays_and_the_rest_is_as_he_wrote_it() {
+    let to = |name: &str, weight: u64| json!({"name": name, "port": 80, "weight": weight});
+    let kept = json!({"order": [[0, [to("other", 1), to("order", 3)]]]}).to_string();
+    let end = |other: u64| {
+        Cluster::routed()
+            .beside("v43")
+            .adopted()
+            .with(
+                "web",
+                json!({"metadata": {"annotations": {"flightdeck.dev/backends": kept}},
+                    "spec": {"rules": [{"backendRefs": [to("other", other), to("order", 30_000), to("order-next", 0)]}]}}),
+            )
+            .said(&old_pods(0, Way::Forward))
+    };
+    assert!(
+        end(10_000).ends_with(&format!("replace /spec/rules/0/backendRefs {}", json!([to("other", 1), to("order", 3)]))),
+        "{}",
+        end(10_000)
+    );
+    assert!(
+        end(5_000).ends_with(&format!("replace /spec/rules/0/backendRefs {}", json!([to("other", 5_000), to("order", 30_000)]))),
+        "{}",
+        end(5_000)
+    );
+    // Beside a heavy one whole percents are still whole.
+    let heavy = json!({"spec": {"rules": [{"backendRefs": [to("other", 999), to("order", 1)]}]}});
+    let said = Cluster::routed().beside("v43").with("web", heavy).said(&traffic(25, Way::Forward));
+    assert!(said.contains(&json!([to("other", 999_000), to("order", 1_000), to("order-next", 0)]).to_string()), "{said}");
+    let twice = json!({"spec": {"rules": [{"backendRefs": [to("order", 1), to("order", 2)]}]}});
+    let row = Cluster::routed().with("web", twice).row();
+    assert_eq!(row.divides, Divides::Nothing("a rule of HTTPRoute web names its Services twice".into()));
 }
 
 #[test]

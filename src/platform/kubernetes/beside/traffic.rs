@@ -167,12 +167,12 @@ fn weigh(stage: &Stage<'_>, route: &Route, share: Percent) -> Option<Next> {
     })))
 }
 
-/// A rule with the second Service beside ours, without traffic yet. Beside others all weights are made larger by the same factor,
-/// so that every share of ours is a whole number.
+/// A rule with the second Service beside ours, without traffic yet. Beside others all weights are made larger by the same power of
+/// ten, so that every share of ours is a whole number, or at least every whole percent.
 fn divided(rule: &[Value], service: &str, namespace: &str) -> Vec<Value> {
     let alone = rule.len() == 1;
     let heaviest = rule.iter().map(weight).max().unwrap_or(1).max(1);
-    let factor = (HEAVIEST / heaviest).clamp(1, 10_000);
+    let factor = [10_000, 1_000, 100, 10].into_iter().find(|f| heaviest * f <= HEAVIEST).unwrap_or(1);
     let mut divided = Vec::new();
     for backend in rule {
         let mut own = backend.clone();
@@ -254,7 +254,19 @@ pub(super) fn restore(stage: &Stage<'_>) -> Option<Next> {
 /// A rule without the second Service: as the owner wrote it, where nobody changed its backends since.
 fn undivided(rule: &[Value], s: &Service, route: &Route, wrote: Option<&[Value]>) -> Vec<Value> {
     let mut left: Vec<Value> = rule.iter().filter(|b| !names(b, &second_name(&s.name), &route.namespace)).cloned().collect();
-    let same = |wrote: &&[Value]| wrote.len() == left.len() && wrote.iter().zip(&left).all(|(a, b)| a["name"] == b["name"]);
+    // Beside ours nothing was changed but by us.
+    let same = |wrote: &&[Value]| {
+        let theirs = divided(wrote, &s.name, &route.namespace);
+        let theirs: Vec<&Value> = theirs.iter().filter(|b| !names(b, &second_name(&s.name), &route.namespace)).collect();
+        let one = |(a, b): (&&Value, &Value)| {
+            let mut a = (*a).clone();
+            if names(&a, &s.name, &route.namespace) {
+                a["weight"] = b["weight"].clone();
+            }
+            a == *b
+        };
+        theirs.len() == left.len() && theirs.iter().zip(&left).all(one)
+    };
     match wrote.filter(same) {
         Some(wrote) => wrote.to_vec(),
         None => {
