@@ -88,13 +88,9 @@ impl World {
         let place = w.id.to_string();
         let running = w.revision(&w.template);
         let stable = running.ok_or_else(|| usage(&place, "nothing of it runs", "repair it first"))?;
-        let (name, image) = match container {
-            Some(name) => stable.images.iter().find(|(c, _)| c == name),
-            None => stable.images.first(),
-        }
-        .ok_or_else(|| {
+        let (name, image) = changed(&stable.images, container, &w.id.name).map_err(|cause| {
             let names: Vec<&str> = stable.images.iter().map(|(c, _)| c.as_str()).collect();
-            usage(&place, &format!("it has no container {}", container.unwrap_or("")), &format!("it has {}", names.join(", ")))
+            usage(&place, &cause, &format!("it has {}", names.join(", ")))
         })?;
         let divider = w.divides.by();
         Ok(PlanLeg {
@@ -127,6 +123,18 @@ fn runs(row: &Workload, version: &Version) -> bool {
     row.revisions.iter().any(|r| r.version == *version && r.pods.exist > 0)
 }
 
+/// The container whose image changes: the one that is named, the only one, or the one that is called as its workload. Else nobody can
+/// tell it from a sidecar.
+fn changed<'a>(images: &'a [(String, String)], named: Option<&str>, workload: &str) -> Result<&'a (String, String), String> {
+    match (named, images) {
+        (None, [only]) => Ok(only),
+        _ => images.iter().find(|(c, _)| c == named.unwrap_or(workload)).ok_or_else(|| match named {
+            Some(name) => format!("it has no container {name}"),
+            None => "it has several containers, and `container` names none".into(),
+        }),
+    }
+}
+
 /// `repo/name:old` with another tag, or with a digest where `to` begins with `@`.
 fn with_tag(image: &str, to: &str) -> String {
     let name = image.split('@').next().unwrap_or(image);
@@ -141,7 +149,20 @@ fn usage(place: &str, cause: &str, remedy: &str) -> Trouble {
 
 #[cfg(test)]
 mod tests {
-    use super::with_tag;
+    use super::{changed, with_tag};
+
+    #[test]
+    fn a_container_is_named_where_it_cannot_be_told_from_a_sidecar() {
+        let of = |names: &[&str], named: Option<&str>| {
+            let images: Vec<(String, String)> = names.iter().map(|n| ((*n).to_owned(), format!("shop/{n}:v1"))).collect();
+            changed(&images, named, "order").map(|(name, _)| name.clone())
+        };
+        assert_eq!(of(&["app"], None), Ok("app".into()));
+        assert_eq!(of(&["proxy", "app"], Some("app")), Ok("app".into()));
+        assert_eq!(of(&["proxy", "order"], None), Ok("order".into()));
+        assert_eq!(of(&["proxy", "app"], None), Err("it has several containers, and `container` names none".into()));
+        assert_eq!(of(&["proxy", "app"], Some("web")), Err("it has no container web".into()));
+    }
 
     #[test]
     fn only_the_tag_of_an_image_changes() {
