@@ -44,13 +44,17 @@ struct Deck {
 
 impl Deck {
     fn open(bed: &Bed, user: &str, name: &str, data: &Path) -> Deck {
-        Deck::at(bed, user, name, data, Span::ZERO)
+        Deck::at(bed, user, name, data, Span::ZERO, false)
+    }
+    /// One that only looks.
+    fn looking(bed: &Bed, name: &str, data: &Path) -> Deck {
+        Deck::at(bed, "admin", name, data, Span::ZERO, true)
     }
     /// One whose clock is behind.
     fn behind(bed: &Bed, name: &str, data: &Path, behind: Span) -> Deck {
-        Deck::at(bed, "admin", name, data, behind)
+        Deck::at(bed, "admin", name, data, behind, false)
     }
-    fn at(bed: &Bed, user: &str, name: &str, data: &Path, behind: Span) -> Deck {
+    fn at(bed: &Bed, user: &str, name: &str, data: &Path, behind: Span, readonly: bool) -> Deck {
         let contexts = Contexts::read(Some(&bed.lab.kubeconfig(user))).unwrap();
         let context = contexts.current().unwrap();
         let region = Region::new("east");
@@ -62,7 +66,7 @@ impl Deck {
             name: "lab".into(),
             practice: false,
             protection: Protection::Open,
-            readonly: false,
+            readonly,
             grace: Span::ZERO,
             regions: vec![RegionSpec { name: region, role: None }],
         };
@@ -237,6 +241,46 @@ fn another_flightdeck_sees_it_live_says_when_its_driver_is_gone_takes_it_and_fin
         assert!(ana.world.follows(&id));
         assert_eq!(record(&bed).await.data.unwrap()["log"], file);
         assert_eq!(image(&bed).await, "shop/order:v43");
+    });
+}
+
+#[test]
+fn a_flightdeck_that_ends_gives_the_lease_back_and_one_that_only_looks_never_takes_it() {
+    in_lab("driver-ends", async |bed| {
+        bed.deploy("order", 4, "shop/order:v42").await;
+        bed.until_available("order").await;
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut ana = Deck::ready(&bed, "admin", "ana", one.path()).await;
+        let mut bob = Deck::ready(&bed, "admin", "bob", two.path()).await;
+        let id = ana.launch(&HOLDS);
+        until(&mut [&mut ana, &mut bob], "the first batch", half(&id)).await;
+        until(&mut [&mut bob, &mut ana], "seen by bob", half(&id)).await;
+        let refused = bob.press(&id, Verb::Promote).unwrap_err();
+        assert_eq!((refused.cause.as_str(), refused.remedy.as_str()), ("ana@lab drives it", "T takes the controls"));
+        assert!(bob.world.follows(&id));
+
+        ana.world.part(now).await;
+        drop(ana);
+        assert_eq!(holder(&bed).await, "");
+        let nobody = |id: RolloutId| {
+            move |w: &mut World| {
+                (view(w, &id)?.status.mood == Mood::Held { cause: "nobody drives it".into(), key: Some('T') }).then_some(())
+            }
+        };
+        bob.until("said at once", nobody(id.clone())).await;
+
+        // The same log, by one who may not touch anything.
+        let log = std::fs::read_to_string(one.path().join(format!("{id}.log"))).unwrap();
+        let mut looks = Deck::looking(&bed, "ana", one.path());
+        looks.until("it is shown", nobody(id.clone())).await;
+        assert!(looks.world.follows(&id));
+        let refused = looks.press(&id, Verb::Take).unwrap_err();
+        assert_eq!(refused.cause, "this flightdeck is read-only");
+        bob.press(&id, Verb::Take).unwrap();
+        until(&mut [&mut bob, &mut looks], "bob drives", |w| matches!(view(w, &id)?.status.mood, Mood::OnCourse).then_some(())).await;
+        let theirs = |w: &mut World| (view(w, &id)?.record.driver.as_ref()?.name == "bob@lab").then_some(());
+        until(&mut [&mut looks, &mut bob], "and that is shown", theirs).await;
+        assert_eq!(std::fs::read_to_string(one.path().join(format!("{id}.log"))).unwrap(), log);
     });
 }
 

@@ -1,7 +1,7 @@
 //! Rollouts through a proxy that does harm by a seeded schedule, with a rollback at a random moment: what must hold is checked on every
 //! state that the cluster's own objects went through, and everybody is back at the end.
 //!
-//! `FAULT_CASES=N` runs so many, from `FAULT_SEED=S` on; a failure names its seed.
+//! `FAULT_CASES=N` runs so many, from `FAULT_SEED=S` on, `FAULT_BESIDE=B` of them at the same time; a failure names its seed.
 
 #[path = "lab/deck.rs"]
 mod deck;
@@ -53,7 +53,7 @@ const BLUE_GREEN: [(&str, &str); 3] = [("strategy", "blue-green"), ("rollbackWin
 const ROLLING: [(&str, &str); 2] = [("strategy", "rolling"), ("rollbackWindow", "5s")];
 
 /// Schedules at the same time: they mostly wait.
-const BESIDE: usize = 3;
+const BESIDE: u64 = 3;
 
 /// A state of what carries the traffic, or of `order`.
 #[derive(Clone, Debug, PartialEq)]
@@ -270,7 +270,7 @@ fn whatever_a_network_does_the_invariants_hold_and_everybody_comes_back() {
     let (seed, cases) = (number("FAULT_SEED", 1), number("FAULT_CASES", 3));
     let (queue, tallies) = (Mutex::new(seed..seed + cases), Mutex::new(Vec::<Tally>::new()));
     std::thread::scope(|scope| {
-        for _ in 0..BESIDE {
+        for _ in 0..number("FAULT_BESIDE", BESIDE) {
             let (queue, tallies) = (&queue, &tallies);
             scope.spawn(move || {
                 loop {

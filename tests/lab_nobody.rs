@@ -44,8 +44,8 @@ enum Flight {
 
 /// With the number of their writes, as counted; one that ends before is taken to its end.
 const FLIGHTS: [(Flight, &str, usize); 5] = [
-    (Flight::Canary, "canary", 14),
-    (Flight::BlueGreen, "blue-green", 9),
+    (Flight::Canary, "canary", 12),
+    (Flight::BlueGreen, "blue-green", 8),
     (Flight::CanaryBack, "canary-back", 4),
     (Flight::BlueGreenBack, "blue-green-back", 4),
     (Flight::AdoptionBack, "adoption-back", 5),
@@ -163,6 +163,7 @@ async fn fly(bed: &Bed, case: Case) -> Tally {
         (faults.stopped() || over).then_some(())
     })
     .await;
+    let promoted = deck.phase() == Some(Phase::Promoted);
     drop(deck);
     let writes = faults.writes();
     let stopped = now();
@@ -194,7 +195,7 @@ async fn fly(bed: &Bed, case: Case) -> Tally {
         deck.until("the rollout, and its cluster", async |world| (world.rights_known() && world.heard_all()).then_some(())).await;
         if !finishes && !matches!(deck.phase(), Some(Phase::RolledBack | Phase::Promoted)) {
             // One that is on its way back already says so.
-            let pressed = deck.press(Verb::Rollback);
+            let pressed = deck.press(Verb::Rollback).or_else(|_| deck.press(Verb::Take));
             if let (Err(trouble), false) = (&pressed, flight.back()) {
                 wrong.push(format!("R: {trouble}"));
             }
@@ -228,6 +229,8 @@ async fn fly(bed: &Bed, case: Case) -> Tally {
         let runs = image(&order).to_owned();
         let fine = match (hotfix, finishes) {
             (true, _) => runs == HOTFIX,
+            // After the end his manifest is what he deploys.
+            _ if promoted => runs == new || runs == OLD,
             (false, true) => runs == new,
             // What had been promoted before the driver stopped stays.
             (false, false) => runs == OLD || matches!(deck.phase(), None | Some(Phase::Promoted)),

@@ -107,7 +107,9 @@ pub fn with_real(args: &FleetArgs, readonly: bool, work: impl AsyncFnOnce(&mut W
             Where::Real(fleet, contexts) => {
                 let mut world = real(&fleet, *contexts, readonly)?;
                 heard(&mut world).await;
-                work(&mut world).await
+                let done = work(&mut world).await;
+                world.part(now).await;
+                done
             }
         }
     })

@@ -3,7 +3,6 @@
 use super::args::VerbArgs;
 use super::{Done, SCHEMA, flight, print};
 use crate::cockpit::{Intent, World};
-use crate::journal::HELD;
 use crate::rollout::{Mood, Phase, Verb};
 use crate::units::{Kind, Place, RolloutId, Span, Trouble};
 use serde_json::json;
@@ -17,13 +16,8 @@ const DONE: Span = Span::secs(10);
 pub fn run(verb: Verb, args: &VerbArgs, armed: bool) -> Done {
     flight::with_real(&args.fleet, false, async |world| {
         let id = find(world, &args.rollout, verb)?;
-        let held = world.held_elsewhere(&id);
-        if let Some(why) = held.filter(|_| verb != Verb::Rollback) {
-            let remedy = if why == HELD {
-                "do it there, or end that one first; rollback works from here too"
-            } else {
-                "no step forward without a log; rollback works all the same"
-            };
+        if let Some(why) = world.not_recorded(&id).filter(|_| verb != Verb::Rollback) {
+            let remedy = "no step forward without a log; rollback works all the same";
             return Err(vec![Trouble::new(Kind::Refused, Place::named(id.as_str()), why, remedy)]);
         }
         let press = Intent::Press { rollout: id, verb, reason: args.reason.clone() };

@@ -7,9 +7,9 @@
 use super::snapshot::{DriverView, Note, RecordView, Sign};
 use super::world::{Flown, World};
 use crate::fleet::{Flight, Hold, LeaseSeen, RecordOff, RecordSeen, Way, Workload};
-use crate::journal::{Chain, Copy, Lead, encode, lead, read};
+use crate::journal::{Chain, Copy, HELD, Lead, encode, lead, read};
 use crate::platform::Record;
-use crate::rollout::{Event, Input, Mood, Phase, Rollout, Verb};
+use crate::rollout::{Event, Input, Mood, Phase, Refusal, Rollout, Verb};
 use crate::units::{Person, Region, RolloutId, Span, Term, Time, WorkloadId, count};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use std::sync::Arc;
 const PATIENCE: Span = Span::secs(5);
 /// When time jumps further than this the machine slept: somebody may have taken the controls.
 const SLEPT: Span = Span::secs(30);
+/// How long an end waits for what is given back.
+const PARTING: std::time::Duration = std::time::Duration::from_secs(1);
 /// An ended rollout's log is kept up for so long, so that its last lines are written.
 const LAST: Span = Span::secs(60);
 
@@ -58,6 +60,8 @@ pub(super) struct Shared {
     slept: Option<(Time, Span)>,
     /// The highest flight that logs tell of, where it is above what we fly.
     above: BTreeMap<RolloutId, Flight>,
+    /// This flightdeck ends: nothing is held any more.
+    leaving: bool,
 }
 
 impl World {
@@ -198,15 +202,21 @@ impl World {
     }
 
     /// Before a key on a rollout that somebody else flies: from here on it is driven here, from its log. The verb is tried first; one
-    /// that is refused changes nothing. A forward verb takes the controls with it.
-    pub(super) fn take_over(
-        &mut self,
-        id: &RolloutId,
-        verb: Verb,
-        reason: &Option<String>,
-        by: &Person,
-    ) -> Result<(), crate::rollout::Refusal> {
-        let Some(flown) = self.flown.get(id).filter(|f| f.follows) else { return Ok(()) };
+    /// that is refused changes nothing. What makes it stand still or go back takes the controls with it; what moves it forward does not.
+    pub(super) fn take_over(&mut self, id: &RolloutId, verb: Verb, reason: &Option<String>, by: &Person) -> Result<(), Refusal> {
+        if !self.follows(id) {
+            return Ok(());
+        }
+        // A way back needs no log.
+        if verb != Verb::Rollback && self.neighbour_drives(id) {
+            let remedy = "do it there, or end that one first; rollback works from here too".into();
+            return Err(Refusal { cause: HELD.into(), remedy });
+        }
+        let Some(flown) = self.flown.get(id) else { return Ok(()) };
+        let stops = matches!(verb, Verb::Pause | Verb::Abort | Verb::Rollback | Verb::OverCapacity | Verb::Take);
+        if !stops && !flown.engine.ended() {
+            return Err(Refusal { cause: self.driver_view(&flown.engine).says(), remedy: "T takes the controls".into() });
+        }
         let press = |verb: Verb| Input::Press { verb, by: by.clone(), reason: reason.clone() };
         let mut trial = flown.engine.in_term(self.highest(&flown.engine));
         let mut taken = Vec::new();
@@ -215,10 +225,10 @@ impl World {
             taken.iter().for_each(|event| trial.apply(event));
         }
         trial.decide(self.now, &press(verb))?;
-        let Some(flown) = self.flown.get_mut(id) else { return Ok(()) };
-        flown.follows = false;
         let lines = flown.paper.as_ref().map(|p| p.text.clone()).unwrap_or_default();
         self.store.adopt(id, &lines);
+        let Some(flown) = self.flown.get_mut(id) else { return Ok(()) };
+        flown.follows = false;
         self.record(id, taken);
         Ok(())
     }
@@ -256,6 +266,9 @@ impl World {
         let flown = self.flown.get(engine.id()).filter(|f| !f.follows && self.platform.keeps())?;
         if flown.engine.ended() {
             return None;
+        }
+        if self.shared.leaving {
+            return Some("this flightdeck ends".into());
         }
         for leg in engine.plan().legs.iter().filter(|l| self.answers(&l.region)) {
             let mine = |(whose, _, _): &&(RolloutId, Time, Result<Hold, String>)| whose == engine.id();
@@ -310,6 +323,29 @@ impl World {
         flown.engine.plan().legs.iter().filter(|l| self.answers(&l.region)).all(|l| kept(&l.workload))
     }
 
+    /// Before the end: nothing moves forward from here any more, and the right to drive is given back, so that others need not wait
+    /// until it lapses. Takes a second at most.
+    pub async fn part(&mut self, now: fn() -> Time) {
+        self.shared.leaving = true;
+        self.keep_records();
+        let given = async {
+            while self.holds() {
+                self.ready().await;
+                self.step(now());
+            }
+        };
+        let _ = tokio::time::timeout(PARTING, given).await;
+    }
+
+    /// Whether the right to drive something is held where somebody answers.
+    fn holds(&self) -> bool {
+        let held = |(workload, (rollout, _, held)): (&WorkloadId, &(RolloutId, Time, Result<Hold, String>))| {
+            let ours = self.flown.get(rollout).is_some_and(|f| !f.follows && !f.engine.ended());
+            ours && *held == Ok(Hold::Lease) && self.answers(&workload.region)
+        };
+        self.shared.driving.iter().any(held)
+    }
+
     /// Whether the logs of all regions that answer have been read, or may not be.
     pub fn records_known(&self) -> bool {
         let regions = self.spec.regions.iter().filter(|r| self.answers(&r.name));
@@ -349,7 +385,7 @@ impl World {
                     seq: engine.seq(),
                     term: engine.term(),
                     forward,
-                    drives: !engine.ended(),
+                    drives: !engine.ended() && !self.shared.leaving,
                 });
             }
         }
@@ -397,6 +433,9 @@ impl World {
                 let silent = self.now.since(*at);
                 DriverView { name: lease.holder.clone(), gone: Some(silent).filter(|s| *s > lease.length), nobody: false }
             }
+            None if self.neighbours.contains(engine.id()) => {
+                DriverView { name: "another flightdeck here".into(), gone: None, nobody: false }
+            }
             None => {
                 let of = self.shared.records.values().find(|(record, _)| record.rollout == *engine.id());
                 DriverView { name: of.map(|(record, _)| record.driver.clone()).unwrap_or_default(), gone: None, nobody: true }
@@ -406,12 +445,14 @@ impl World {
 
     /// What a followed rollout needs before anything else: a driver.
     pub(super) fn without_driver(&self, engine: &Rollout, view: &RecordView) -> Option<Mood> {
-        let driver = view.driver.as_ref().filter(|_| !engine.settled())?;
+        let driver = view.driver.as_ref().filter(|_| !engine.ended())?;
         let cause = match driver.gone {
             Some(gone) => format!("driver {} gone {}", driver.name, gone.clock()),
-            None if driver.nobody => "nobody drives it".into(),
+            None if driver.nobody => driver.says(),
             None => return None,
         };
+        // Users have the old version; what is left beside it stays until somebody drives.
+        let cause = if engine.settled() { format!("back, not cleared up: {cause}") } else { cause };
         Some(Mood::Held { cause, key: Some('T') })
     }
 }

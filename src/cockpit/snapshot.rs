@@ -185,6 +185,13 @@ pub struct DriverView {
     pub nobody: bool,
 }
 
+impl DriverView {
+    /// `ana@laptop drives it`.
+    pub fn says(&self) -> String {
+        if self.nobody { "nobody drives it".into() } else { format!("{} drives it", self.name) }
+    }
+}
+
 /// Whether a rollout's log is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -236,6 +243,9 @@ pub struct RolloutView {
     /// Requests that failed on the new side since it began to fail, and since when; for the strip.
     #[serde(serialize_with = "failed_since", skip_serializing_if = "Option::is_none")]
     pub failed_since: Option<(Time, f64)>,
+    /// Workloads whose traffic all goes to the one beside them: what their owner changes there reaches nobody.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dark: Vec<WorkloadId>,
     /// The log.
     #[serde(flatten)]
     pub record: RecordView,

@@ -69,7 +69,7 @@ impl World {
         }
         let flown = self.flown.get(id);
         let (mut old, mut new, mut span) = (Counts::default(), Counts::default(), Span::ZERO);
-        let mut legs = Vec::new();
+        let (mut legs, mut dark) = (Vec::new(), Vec::new());
         for leg in &engine.plan().legs {
             let row = self.rows.get(&leg.workload);
             let revision = self.new_revision(engine, leg);
@@ -83,6 +83,10 @@ impl World {
             new.add(&n.0);
             span = span.max(o.1).max(n.1);
             let curves = row.map(|row| row.track.curves(&leg.old, revision.as_ref())).unwrap_or_default();
+            let beside = row.and_then(|row| row.workload.beside.as_ref());
+            if beside.is_some_and(|b| b.share == Some(Percent::ALL)) {
+                dark.push(leg.workload.clone());
+            }
             legs.push(LegView { id: leg.id.clone(), old: side(&o.0, o.1), new: side(&n.0, n.1), curves: Arc::new(curves) });
         }
         let curves = together(&legs.iter().map(|l| l.curves.as_ref()).collect::<Vec<_>>());
@@ -95,6 +99,7 @@ impl World {
             moves: status.back.is_some().then(|| Arc::new(self.moves(engine))),
             notes: flown.map(|f| f.notes.iter().take(100).cloned().collect()).unwrap_or_default(),
             failed_since: self.failed_since(id).filter(|_| matches!(status.mood, Mood::Failing { .. })),
+            dark,
             record,
             legs,
             status,

@@ -7,7 +7,7 @@ use super::shared::{Paper, Shared};
 use super::snapshot::{Note, Sign};
 use super::track::Track;
 use crate::fleet::{Divides, Protection, Role, Way};
-use crate::journal::{Chain, Seen, SeenHealthy, Store};
+use crate::journal::{Chain, HELD, Seen, SeenHealthy, Store};
 use crate::platform::{Judged, Order, Platform, Question};
 use crate::rollout::{Event, Input, Phase, RECENT, Rollout, Verb, Want, Wish, WishKey, watch};
 use crate::strategy::{Plan, PlanLeg, StrategyKind};
@@ -139,6 +139,8 @@ pub struct World {
     pub(super) line: Option<Line>,
     /// What other flightdecks fly.
     pub(super) shared: Shared,
+    /// Rollouts whose logs another flightdeck of this machine had when this one began.
+    pub(super) neighbours: BTreeSet<RolloutId>,
     questions: Vec<Question>,
     pub(super) dirty: bool,
     pub(super) picture: Option<Arc<super::Snapshot>>,
@@ -202,6 +204,7 @@ impl World {
             notes: VecDeque::new(),
             line: None,
             shared: Shared::default(),
+            neighbours: BTreeSet::new(),
             questions: Vec::new(),
             dirty: true,
             picture: None,
@@ -226,11 +229,12 @@ impl World {
             if !engine.plan().legs.iter().all(|l| known.contains(&l.region)) {
                 continue;
             }
+            let follows = !engine.ended() && !self.boards(&id);
             if !engine.ended() {
-                self.store.open(&id);
                 self.recall(&id);
             }
             let mut flown = Flown::new(engine);
+            flown.follows = follows;
             if log.fault.is_none() && self.platform.keeps() {
                 flown.paper = self.store.text(&id).ok().map(|text| Paper::new(log.chain.clone(), text));
             }
@@ -241,6 +245,31 @@ impl World {
             self.flown.insert(id, flown);
         }
         self.forget_ended();
+    }
+
+    /// Whether a rollout in flight goes on here: not where this flightdeck only looks, or another one has its log.
+    fn boards(&mut self, id: &RolloutId) -> bool {
+        if self.spec.readonly {
+            return false;
+        }
+        self.store.open(id);
+        if self.held_elsewhere(id) {
+            self.store.close(id);
+            self.neighbours.insert(id.clone());
+        }
+        !self.neighbours.contains(id)
+    }
+
+    /// Whether another flightdeck of this machine still has a log that it had when this one began.
+    pub(super) fn neighbour_drives(&mut self, id: &RolloutId) -> bool {
+        if self.neighbours.contains(id) {
+            self.store.open(id);
+            if !self.held_elsewhere(id) {
+                self.neighbours.remove(id);
+            }
+            self.store.close(id);
+        }
+        self.neighbours.contains(id)
     }
 
     /// The curves of a rollout that goes on begin where they were.
@@ -628,7 +657,7 @@ impl World {
     }
 
     /// How a rollout's log is kept: why not, where it is not.
-    pub(super) fn not_recorded(&self, id: &RolloutId) -> Option<String> {
+    pub fn not_recorded(&self, id: &RolloutId) -> Option<String> {
         let flown = self.flown.get(id)?;
         if flown.engine.ended() || flown.follows {
             return None;
@@ -636,9 +665,9 @@ impl World {
         self.store.recorded(id).off
     }
 
-    /// Whether another flightdeck of this machine has a rollout's log: who may not be passed over.
-    pub fn held_elsewhere(&self, id: &RolloutId) -> Option<String> {
-        self.not_recorded(id)
+    /// Whether another flightdeck of this machine has the log of a rollout that was opened here.
+    pub(super) fn held_elsewhere(&self, id: &RolloutId) -> bool {
+        self.store.recorded(id).off.as_deref() == Some(HELD)
     }
 
     /// Whether everything that a rollout asks for now is what is seen.

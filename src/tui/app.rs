@@ -133,7 +133,7 @@ pub async fn run(start: Start) -> Result<(), Vec<Trouble>> {
             }
             Some(Input::Quit(_)) => {
                 session.lost();
-                session.world.settle();
+                end(screen, &mut session, real_now).await;
                 return Ok(());
             }
         }
@@ -141,7 +141,7 @@ pub async fn run(start: Start) -> Result<(), Vec<Trouble>> {
         for wish in outside {
             match wish {
                 Outside::Quit => {
-                    session.world.settle();
+                    end(screen, &mut session, real_now).await;
                     return Ok(());
                 }
                 Outside::Pace => {
@@ -177,6 +177,13 @@ pub async fn run(start: Start) -> Result<(), Vec<Trouble>> {
         }
         pace.happened(session.advance(now(&clock), hand()));
     }
+}
+
+/// Gives the terminal back at once, and then what is held in the clusters.
+async fn end(screen: Screen, session: &mut Session, now: fn() -> Time) {
+    drop(screen);
+    session.world.settle();
+    session.world.part(now).await;
 }
 
 /// Draws everything; where the cursor belongs while text is typed is returned.

@@ -188,6 +188,11 @@ pub fn off(action: Action, model: &Model) -> Option<String> {
             _ => {}
         }
     }
+    let resumes = action == Action::Pause && here.is_some_and(|r| r.status.paused);
+    let forward = resumes || matches!(action, Action::Promote | Action::PromoteFull | Action::Skip | Action::Retry | Action::Undo);
+    if let Some(driver) = here.and_then(|r| r.record.driver.as_ref()).filter(|_| forward) {
+        return Some(format!("{}: T takes the controls", driver.says()));
+    }
     let phase = here.map(|r| r.phase);
     let flying = || match phase {
         None => why("no rollout is selected"),

@@ -43,10 +43,13 @@ pub struct Acted {
     pub to: f64,
 }
 
-/// Requests lost of those sent between two times.
+/// How long an interval of a report is.
+const TENTH: f64 = 0.1;
+
+/// Requests lost in the intervals that ended between two times: one in which something begins belongs to that.
 pub fn lost(report: &Report, from: f64, to: f64) -> u64 {
-    let at = |index: usize| report.began + index as f64 / 10.0;
-    let within = report.intervals.iter().enumerate().filter(|(index, _)| at(*index) >= from && at(*index) < to);
+    let end = |index: usize| report.began + (index + 1) as f64 * TENTH;
+    let within = report.intervals.iter().enumerate().filter(|(index, _)| end(*index) >= from && end(*index) < to);
     within.map(|(_, interval)| interval.lost.values().sum::<u64>()).sum()
 }
 
@@ -60,7 +63,7 @@ pub fn when_lost(report: &Report) -> Vec<String> {
 /// Waits until the users are answered, and says since when: before, the load itself has not yet heard where to send.
 pub async fn answered(bed: &Bed, users: &Load) -> f64 {
     bed.until("users are answered", async || (users.so_far().ok > 0).then_some(())).await;
-    now()
+    now() + TENTH
 }
 
 pub async fn deployment(bed: &Bed, name: &str) -> Option<Deployment> {

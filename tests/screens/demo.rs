@@ -230,6 +230,7 @@ pub fn well() -> RolloutView {
         moves: None,
         notes,
         failed_since: None,
+        dark: Vec::new(),
         record: RecordView::default(),
         status,
     }
@@ -563,6 +564,36 @@ pub fn no_metrics() -> RolloutView {
     r.curves = Arc::default();
     r.verdict = VerdictView { says: "no data".into(), ..VerdictView::default() };
     r.notes.retain(|n| n.sign != Sign::Ok);
+    r
+}
+
+/// The canary of somebody else's flightdeck, as it is seen here; `gone`: for how long his Lease was not renewed.
+pub fn followed(gone: Option<Span>) -> RolloutView {
+    let mut r = well();
+    r.status.by = Some("ana@laptop".into());
+    r.record.driver = Some(DriverView { name: "ana@laptop".into(), gone, nobody: false });
+    if let Some(gone) = gone {
+        r.status.mood = Mood::Held { cause: format!("driver ana@laptop gone {}", gone.clock()), key: Some('T') };
+    }
+    r
+}
+
+/// `authentication`, whose second Deployment has the traffic while the first takes the new version.
+pub fn adopting() -> RolloutView {
+    let mut r = held();
+    let s = &mut r.status;
+    s.mood = Mood::OnCourse;
+    (s.seen, s.want, s.step) = (Some(pc(100.0)), pc(100.0), 4);
+    s.steps.insert(4, step("adopt", StepKind::Adopt, None, Some("13:59:10"), None, None));
+    s.steps[2] = step("switch", StepKind::Switch, Some(100.0), Some("13:53:32"), Some(3), None);
+    s.steps[3] = step("hold", StepKind::Hold, None, Some("13:53:35"), Some(335), None);
+    s.next = Some(("adopt".into(), None));
+    s.legs = vec![leg(REGIONS[0], 100.0, 100.0, (12, 12), (9, 12), 378.0)];
+    s.rollback = plan(RollbackKind::SwitchBack, "v33", vec![back_move(REGIONS[0], 9, 12, 100.0)], 40);
+    (r.old, r.new) = (idle(), side(378.0, 0.04, 48.0));
+    r.legs = vec![leg_view(REGIONS[0], r.old, r.new, Curves::default())];
+    let (region, kind) = (Region::new(REGIONS[0]), "Deployment".into());
+    r.dark = vec![WorkloadId { region, namespace: "shop".into(), kind, name: "authentication".into() }];
     r
 }
 

@@ -200,6 +200,17 @@ fn a_blue_green_before_its_switch() {
 }
 
 #[test]
+fn a_rollout_that_somebody_else_drives_and_one_whose_driver_is_gone() {
+    holds("followed", &rollout(with(followed(None), at("14:03:22"))), &[(80, 24), (120, 36)]);
+    holds("driver_gone", &rollout(with(followed(Some(Span::secs(41))), at("14:03:22"))), &[(80, 24), (120, 36)]);
+}
+
+#[test]
+fn a_blue_green_whose_first_deployment_is_dark_while_it_adopts() {
+    holds("adopting", &rollout(with(adopting(), at("14:04:41"))), &[(80, 24), (120, 36), (200, 50)]);
+}
+
+#[test]
 fn a_rollout_with_too_few_requests_to_tell() {
     holds("too_few", &rollout(with(unclear(), at("14:03:22"))), &[(80, 24), (120, 36)]);
 }

@@ -78,7 +78,12 @@ impl Holder {
             let now = what(&record);
             let again = match record {
                 Some(record) if record.drives => Some(Instant::now() + self.hold(&record, &mut seen).await),
-                _ => {
+                Some(record) => {
+                    self.let_go(&mut seen).await;
+                    self.tell(&record, Err("nobody drives it: T takes it".into())).await;
+                    None
+                }
+                None => {
                     self.let_go(&mut seen).await;
                     None
                 }

@@ -359,6 +359,9 @@ fn calm<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
             _ => name(r, form),
         });
     }
+    if let Some(driver) = r.record.driver.as_ref().filter(|d| d.gone.is_none() && !d.nobody) {
+        line.left.push(Fact::new(2, [dim(if form.full() { "driven by " } else { "by " }), text(driver.name.as_str())]));
+    }
     match (cause, &s.mood) {
         (Some(cause), _) => line.left.push(Fact::new(0, [text(cause)])),
         (None, Mood::Aborted) => {
@@ -379,6 +382,9 @@ fn calm<'a>(r: &'a RolloutView, view: &View<'a>, form: Form) -> Facts<'a> {
                 line.left.push(Fact::new(1, [text(words::unclear(r, cause).3)]));
             }
         }
+    }
+    if let Some(dark) = r.dark.first().filter(|_| form.full()) {
+        line.left.push(Fact::new(7, [dim(format!("changes to {} reach nobody", shorten(&dark.name, 20)))]));
     }
     line.right.extend(helps(r, view, form));
     if form.named {

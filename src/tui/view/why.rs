@@ -147,6 +147,13 @@ fn lines(r: &RolloutView, view: &View<'_>) -> Vec<Line> {
     if let Some(driver) = r.record.driver.as_ref().filter(|d| d.gone.is_none() && !d.nobody) {
         add(Some((Sign::Look, Role::Text)), "driver", format!("{}: T takes the controls", driver.name));
     }
+    for dark in &r.dark {
+        add(
+            Some((Sign::Look, Role::Warn)),
+            "dark",
+            format!("{} in {} has no traffic: what its owner changes there reaches nobody", dark.name, dark.region),
+        );
+    }
     for region in &view.snapshot.regions {
         let name = region.name.as_str();
         if let RegionState::Silent { since, why, again } = &region.state {
