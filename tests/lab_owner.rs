@@ -31,9 +31,11 @@ const CANARY: [(&str, &str); 10] = [
     ("healthyInARow", "1"),
     ("rollbackWindow", "2s"),
 ];
-/// Half of it at once.
-fn half() -> Vec<(&'static str, &'static str)> {
-    CANARY.iter().map(|(key, value)| (*key, if *key == "initialTraffic" { "50%" } else { value })).collect()
+/// Half of it at once, with other options beside or instead.
+fn half(options: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+    let instead = [&[("initialTraffic", "50%")], options].concat();
+    let kept = CANARY.into_iter().filter(|(key, _)| instead.iter().all(|(other, _)| other != key));
+    kept.chain(instead.iter().copied()).collect()
 }
 /// Everything is as its owner wrote it within this.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -161,7 +163,7 @@ type Gets = (&'static str, &'static str, [u64; 3]);
 async fn halves(bed: &Bed, gets: &[Gets], forward: bool) {
     let users = |rate| gets.iter().map(|(host, path, _)| visit(bed, host, path, rate)).collect();
     let mut day = Day::of(bed, users("20")).await;
-    day.deck.launch("v43", &half()).await;
+    day.deck.launch("v43", &half(&[])).await;
     day.share(50).await;
     day.deck.press(Verb::Pause).unwrap();
     for ((host, path, shares), counted) in gets.iter().zip::<Vec<Load>>(users("150")) {
@@ -257,7 +259,8 @@ fn users_of_a_service_beside_the_route_keep_the_old_version_until_it_is_adopted_
             assert!(plan.contains(said), "{said} is not in\n{plan}");
         }
 
-        day.deck.launch("v43", &half()).await;
+        // Who comes around the route makes the new version's share smaller than the weight.
+        day.deck.launch("v43", &half(&[("window", "5s")])).await;
         day.share(50).await;
         day.deck.press(Verb::PromoteFull).unwrap();
         day.share(100).await;
@@ -289,7 +292,7 @@ fn whatever_labels_pods_and_services_are_selected_by_the_two_deployments_never_o
             "spec": {"maxUnavailable": 1, "selector": {"matchLabels": budget}}});
         bed.apply(&format!("{deployment}\n---\n{service}\n---\n{budget}")).await;
         let mut day = Day::routed(bed).await;
-        day.deck.launch("v43", &half()).await;
+        day.deck.launch("v43", &half(&[])).await;
         day.share(50).await;
         drained(&mut day, 1).await;
         day.on().await;
@@ -329,7 +332,7 @@ fn a_drain_of_the_node_in_the_middle_of_a_canary_loses_nobody_and_the_rollout_go
         )
         .await;
         let mut day = Day::routed(bed).await;
-        day.deck.launch("v43-start1", &half()).await;
+        day.deck.launch("v43-start1", &half(&[])).await;
         day.share(50).await;
         assert!(drained(&mut day, usize::MAX).await > 0);
         day.on().await;
@@ -347,7 +350,7 @@ fn the_container_that_is_named_gets_the_digest_and_a_registry_that_denies_it_is_
         containers.insert(0, json!({"name": "proxy", "image": "shop/proxy:v7"}));
         bed.apply(&format!("{deployment}\n---\n{service}")).await;
         let mut day = Day::routed(bed).await;
-        day.deck.launch(to, &[half(), vec![("container", "app")]].concat()).await;
+        day.deck.launch(to, &half(&[("container", "app")])).await;
         let why = match *to {
             "v43-denied-pull" => "image pull denied (401)",
             "v43-bad-pull" => "no such image: shop/order:v43-bad-pull",
