@@ -166,6 +166,8 @@ async fn halves(bed: &Bed, gets: &[Gets], forward: bool) {
     day.deck.launch("v43", &half(&[])).await;
     day.share(50).await;
     day.deck.press(Verb::Pause).unwrap();
+    let divided = |users: &[Load]| gets.iter().zip(users).all(|((.., shares), one)| shares[1] == 0 || one.so_far().answered("v43") > 0);
+    day.deck.until("the split in every rule", async |_| divided(&day.users).then_some(())).await;
     for ((host, path, shares), counted) in gets.iter().zip::<Vec<Load>>(users("150")) {
         day.deck.until("300 answers", async |_| (counted.so_far().ok > 300).then_some(())).await;
         let report = counted.stop();
@@ -273,16 +275,18 @@ fn users_of_a_service_beside_the_route_keep_the_old_version_until_it_is_adopted_
 }
 
 #[test]
-fn whatever_labels_pods_and_services_are_selected_by_the_two_deployments_never_overlap() {
-    let both = json!({"app": "order", "tier": "web"});
+fn however_pods_are_selected_a_drain_of_their_node_in_mid_canary_loses_nobody_and_the_rollout_goes_on() {
+    let (app_only, both) = (json!({"app": "order"}), json!({"app": "order", "tier": "web"}));
+    // What the Deployment and the Service select by, what more its pods have, what the budget covers; its pods, and how many of them go.
     let flights = [
-        // More labels on the pods than in the selector; a budget that covers both Deployments.
-        ("owner-labels", (both.clone(), both, json!({"version": "v42", "team": "shop"}), json!({"team": "shop"}))),
+        // One budget for both Deployments, by a label that is in no selector.
+        ("owner-labels", (both.clone(), both, json!({"version": "v42", "team": "shop"}), json!({"team": "shop"}), 4, 1)),
         // No label that both select by.
-        ("owner-no-common", (json!({"component": "order"}), json!({"app": "order"}), json!({}), json!({"component": "order"}))),
+        ("owner-no-common", (json!({"component": "order"}), app_only.clone(), json!({}), json!({"component": "order"}), 4, 1)),
+        ("owner-drain", (app_only.clone(), app_only.clone(), json!({}), app_only, 6, usize::MAX)),
     ];
-    beside(&flights, async |bed, (selects, serves, more, budget)| {
-        let [mut deployment, mut service] = app("order", 4, OLD);
+    beside(&flights, async |bed, (selects, serves, more, budget, pods, each)| {
+        let [mut deployment, mut service] = app("order", *pods, "shop/order:v42-start1");
         let labels: serde_json::Map<String, Value> =
             [selects, serves, more].into_iter().flat_map(|map| map.as_object().unwrap().clone()).collect();
         deployment["spec"]["selector"]["matchLabels"] = selects.clone();
@@ -292,11 +296,12 @@ fn whatever_labels_pods_and_services_are_selected_by_the_two_deployments_never_o
             "spec": {"maxUnavailable": 1, "selector": {"matchLabels": budget}}});
         bed.apply(&format!("{deployment}\n---\n{service}\n---\n{budget}")).await;
         let mut day = Day::routed(bed).await;
-        day.deck.launch("v43", &half(&[])).await;
+        day.deck.launch("v43-start1", &half(&[])).await;
         day.share(50).await;
-        drained(&mut day, 1).await;
+        let forbidden = drained(&mut day, *each).await;
+        assert!(forbidden > 0, "no budget forbade anything");
         day.on().await;
-        day.over(NEW).await;
+        day.over("shop/order:v43-start1").await;
     });
 }
 
@@ -321,23 +326,6 @@ async fn drained(day: &mut Day<'_>, each: usize) -> usize {
     };
     day.deck.until("all pods evicted", evict).await;
     forbidden
-}
-
-#[test]
-fn a_drain_of_the_node_in_the_middle_of_a_canary_loses_nobody_and_the_rollout_goes_on() {
-    beside(&[("owner-drain", ())], async |bed, ()| {
-        bed.deploy("order", 6, "shop/order:v42-start1").await;
-        bed.apply(
-            "{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: order}, spec: {maxUnavailable: 1, selector: {matchLabels: {app: order}}}}",
-        )
-        .await;
-        let mut day = Day::routed(bed).await;
-        day.deck.launch("v43-start1", &half(&[])).await;
-        day.share(50).await;
-        assert!(drained(&mut day, usize::MAX).await > 0);
-        day.on().await;
-        day.over("shop/order:v43-start1").await;
-    });
 }
 
 #[test]
