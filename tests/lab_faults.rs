@@ -14,6 +14,7 @@ mod owner;
 
 use deck::Deck;
 use faults::Faults;
+use flightdeck::cockpit::World;
 use flightdeck::rollout::{Phase, Verb};
 use futures::StreamExt;
 use harness::{Bed, GATEWAY, Report, in_lab_with, now};
@@ -172,6 +173,24 @@ struct Tally {
     wrong: Vec<String>,
 }
 
+async fn never(_: &mut World) -> Option<()> {
+    None
+}
+
+/// Steps a flightdeck until something is so, no longer than a time, and another one beside it.
+async fn within<T>(
+    deck: &mut Deck,
+    other: &mut Option<Deck>,
+    time: Duration,
+    wanted: impl AsyncFnMut(&mut World) -> Option<T>,
+) -> Option<T> {
+    let Some(other) = other else { return deck.within(time, wanted).await };
+    tokio::select! {
+        found = deck.within(time, wanted) => found,
+        _ = other.within(time * 2, never) => None,
+    }
+}
+
 async fn fly(bed: &Bed, seed: u64) -> Tally {
     let mut random = Pcg64Mcg::seed_from_u64(seed);
     let how = [How::Canary, How::BlueGreen, How::Rolling][(seed % 3) as usize];
@@ -196,26 +215,35 @@ async fn fly(bed: &Bed, seed: u64) -> Tally {
     };
     let after = Duration::from_millis(random.random_range(0..if how == How::Rolling { 6_000 } else { 40_000 }));
     let lasts = Duration::from_millis(random.random_range(2_000..15_000));
+    let elsewhere = random.random_bool(0.3);
+    let others = tempfile::tempdir().unwrap();
+    let mut other = elsewhere.then(|| Deck::open(&faults.kubeconfig(), &bed.namespace, others.path()));
     deck.launch(NEW, options).await;
     faults.random(seed);
-    let never = async |_: &mut flightdeck::cockpit::World| None::<()>;
-    deck.within(after, never).await;
+    within(&mut deck, &mut other, after, never).await;
+    // Where somebody else sees the rollout, he presses; from here on it is looked at through his eyes.
+    let sees = |other: &Deck| other.world.rollout(deck.id.as_ref().unwrap()).is_some();
+    let elsewhere = other.as_ref().is_some_and(sees);
+    if let Some(other) = other.as_mut().filter(|_| elsewhere) {
+        other.id.clone_from(&deck.id);
+        std::mem::swap(&mut deck, other);
+    }
     let pressed = deck.press(Verb::Rollback);
     let back = pressed.is_ok();
     let at = now();
     let id = deck.id.clone().unwrap();
     let mut proven = None;
-    let mut see = async |world: &mut flightdeck::cockpit::World| {
+    let mut see = async |world: &mut World| {
         let phase = world.rollout(&id)?.phase();
         if proven.is_none() && matches!(phase, Phase::Back | Phase::RolledBack) {
             proven = Some(now());
         }
         matches!(phase, Phase::RolledBack | Phase::Promoted | Phase::Superseded).then_some(phase)
     };
-    let mut ended = deck.within(lasts, &mut see).await;
+    let mut ended = within(&mut deck, &mut other, lasts, &mut see).await;
     faults.off();
     if ended.is_none() {
-        ended = deck.within(Duration::from_secs(120), &mut see).await;
+        ended = within(&mut deck, &mut other, Duration::from_secs(120), &mut see).await;
     }
     let mut wrong = Vec::new();
     let wanted = if back { Phase::RolledBack } else { Phase::Promoted };
@@ -223,7 +251,7 @@ async fn fly(bed: &Bed, seed: u64) -> Tally {
         wrong.push(format!("it ended as {ended:?}\n{}", deck.story()));
     }
     // What was sent late arrives, and changes nothing any more.
-    deck.within(Duration::from_secs(3), never).await;
+    within(&mut deck, &mut other, Duration::from_secs(3), never).await;
     bed.until_available("order").await;
     let rest = left(bed, how == How::Canary).await;
     if !rest.is_empty() {
@@ -240,7 +268,7 @@ async fn fly(bed: &Bed, seed: u64) -> Tally {
     wrong.extend(broken(how, &carrier.lock().unwrap()));
     wrong.extend(broken(if how == How::Rolling { how } else { How::Rolling }, &home.lock().unwrap()));
     let met = faults.seen().len();
-    drop(deck);
+    drop((deck, other));
     let report: Report = users.stop();
     let lost = owner::lost(&report, begun, f64::MAX);
     if how != How::Rolling && lost > 0 {
@@ -254,7 +282,11 @@ async fn fly(bed: &Bed, seed: u64) -> Tally {
     let words = format!(
         "{how:?}, R at {:.1} s ({}), {met} faults, proven {:?}, lost {}",
         after.as_secs_f64(),
-        if back { "back" } else { "too late" },
+        match (back, elsewhere) {
+            (false, _) => "too late",
+            (true, true) => "back, from elsewhere",
+            (true, false) => "back",
+        },
         proven.map(|p| p - at),
         report.failed
     );

@@ -374,6 +374,23 @@ fn pods_are_asked_for_their_health_and_their_counts() {
     });
 }
 
+#[test]
+fn a_workload_that_stands_still_is_counted_while_somebody_looks_at_it() {
+    in_lab("kube-looked", async |bed| {
+        bed.deploy("order", 1, "shop/order:v42").await;
+        let mut eyes = Eyes::open(&bed, "admin");
+        let row = eyes.at_rest("v42").await;
+        eyes.platform.look(std::slice::from_ref(&row.id));
+        let counted = |fact: &Fact| if let Fact::Sampled(s) = fact { s.of(&row.template).map(|c| c.requests) } else { None };
+        assert_eq!(eyes.until("an idle interval", counted).await, 0.0);
+        let address = bed.pods("order").await.remove(0).status.unwrap().pod_ip.unwrap();
+        for _ in 0..7 {
+            get(&address, "/").await;
+        }
+        assert_eq!(eyes.until("those requests", |fact| counted(fact).filter(|n| *n > 0.0)).await, 7.0);
+    });
+}
+
 /// One request to a pod.
 async fn get(address: &str, path: &str) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -587,6 +587,15 @@ impl World {
         self.regions.get(region).is_some_and(|r| r.state == super::RegionState::Answers)
     }
 
+    /// A person looks at a service: it is counted although nothing moves.
+    pub fn look(&mut self, service: Option<&Service>) {
+        let of = |service: &Service| {
+            self.rows.values().map(|row| &row.workload).filter(|w| w.service == *service).map(|w| w.id.clone()).collect()
+        };
+        let workloads: Vec<WorkloadId> = service.map(of).unwrap_or_default();
+        self.platform.look(&workloads);
+    }
+
     fn ask(&mut self) {
         let mut open = Vec::new();
         for (id, flown) in self.flown.iter().filter(|(_, f)| !f.follows) {

@@ -91,6 +91,8 @@ pub trait Platform {
     fn send(&mut self, now: Time, order: Order);
     /// The questions that are open now, all of them; what is missing is not asked any more.
     fn ask(&mut self, now: Time, open: &[Question]);
+    /// The workloads that a person looks at: their requests are counted although nothing moves.
+    fn look(&mut self, _workloads: &[WorkloadId]) {}
     /// The logs that are kept beside workloads from now on, all of them; what is missing is let go. It delays no order.
     fn keep(&mut self, _now: Time, _records: &[Record]) {}
     /// Whether logs can be kept out there, where other flightdecks see them.

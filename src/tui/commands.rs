@@ -239,7 +239,7 @@ pub fn off(action: Action, model: &Model) -> Option<String> {
             Some(_) => why("it is driven here already"),
             None => why("no rollout is selected"),
         },
-        Action::StopLine => (snapshot.in_flight() == 0).then(|| "nothing is in flight".into()),
+        Action::StopLine => (snapshot.in_flight() == 0 && snapshot.stopped_line.is_none()).then(|| "nothing is in flight".into()),
         Action::Arm => (snapshot.protection == crate::fleet::Protection::Open).then(|| "nothing needs arming here".into()),
         Action::Launch => (snapshot.readonly).then(|| "read-only: started with --readonly".into()),
         Action::Faster | Action::Slower | Action::Freeze => (model.speed.is_none()).then(|| "only in practice".into()),

@@ -264,6 +264,14 @@ impl Model {
         self.snapshot.rollout(self.selected.as_ref()?)
     }
 
+    /// The service that the person looks at.
+    pub fn looks_at(&self) -> Option<&Service> {
+        match self.place {
+            Place::Launch => self.form.as_ref().map(|form| &form.service),
+            _ => self.current().map(|r| &r.status.service).or(self.service.as_ref()),
+        }
+    }
+
     /// The rollouts of IN FLIGHT that the filter lets through, in order.
     pub fn listed(&self) -> Vec<&RolloutView> {
         let shown = |r: &&RolloutView| self.matches(&r.status.service.name);

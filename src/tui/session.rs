@@ -77,6 +77,7 @@ impl Session {
     /// Fleet time has come to `now`. `true`: the screen is another one than when this was last asked.
     pub fn advance(&mut self, now: Time, hand: Hand) -> bool {
         self.world.run_until(now);
+        self.world.look(self.model.looks_at());
         self.look(hand);
         // The moment of a countdown or toast comes without a new picture.
         self.model.hand = hand;

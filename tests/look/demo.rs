@@ -124,6 +124,7 @@ impl Demo {
             practice: false,
             guard: Some("safe"),
             armed: None,
+            stopped: false,
             crumbs: &["fleet", "order-service"],
             failing: usize::from(self.failing),
             elsewhere: false,

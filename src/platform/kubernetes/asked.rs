@@ -1,6 +1,7 @@
 //! The questions of one region that are open: each becomes a task, and ends when it is not asked any more.
 //!
-//! Starts and stops, asks nothing itself. Known weakness: of the workloads that move without a question only the first few are counted.
+//! Starts and stops, asks nothing itself. Known weakness: of the workloads that move without a question only the first few are counted,
+//! and of those that stand still only the one that somebody looks at.
 
 use super::connection::Line;
 use super::prometheus::{self, Meter};
@@ -28,6 +29,8 @@ pub(super) struct Asker {
     pub(super) facts: mpsc::Sender<Fact>,
     pub(super) sights: Arc<Sights>,
     pub(super) open: watch::Receiver<Arc<[Question]>>,
+    /// What a person looks at.
+    pub(super) looked: watch::Receiver<Arc<[WorkloadId]>>,
 }
 
 type HealthKey = (WorkloadId, Revision, String);
@@ -75,6 +78,7 @@ impl Asker {
             }
             tokio::select! {
                 changed = self.open.changed() => if changed.is_err() { return },
+                changed = self.looked.changed() => if changed.is_err() { return },
                 _ = changes.changed() => {}
                 Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
             }
@@ -84,7 +88,9 @@ impl Asker {
     fn wanted(&mut self) -> Wanted {
         let open = self.open.borrow_and_update().clone();
         let (mut health, mut paces, mut judged) = (Vec::new(), HashMap::new(), HashMap::new());
-        for id in self.sights.moving(&self.region).into_iter().take(MOST_MOVING) {
+        let looked = self.looked.borrow_and_update().clone();
+        let looked = looked.iter().filter(|id| id.region == self.region).cloned();
+        for id in self.sights.moving(&self.region).into_iter().take(MOST_MOVING).chain(looked) {
             paces.insert(id, metrics::SLOWLY);
         }
         for q in open.iter().filter(|q| q.workload.region == self.region) {

@@ -20,8 +20,9 @@ use tokio::time::{Instant, sleep_until};
 /// How often pages are asked for where a rollout moves, and elsewhere.
 pub(super) const CLOSELY: Duration = Duration::from_millis(500);
 pub(super) const SLOWLY: Duration = Duration::from_secs(5);
-/// How often where no pod had a page.
+/// How long to wait where no pod had a page; each time twice as long, so many times.
 const RARELY: Duration = Duration::from_secs(30);
+const DOUBLED: u32 = 3;
 /// How many pods of a region are asked at once.
 pub(super) const AT_ONCE: usize = 8;
 
@@ -36,6 +37,7 @@ pub(super) async fn count(
 ) {
     let mut seen = sights.follow(&id);
     let mut counters = Counters::default();
+    let mut silent = 0;
     loop {
         let begun = Instant::now();
         let sight = seen.borrow_and_update().clone();
@@ -47,18 +49,21 @@ pub(super) async fn count(
         };
         let at = now();
         let pages = read(&line, &slots, &sight).await;
-        let silent = pages.is_empty();
+        silent = if pages.is_empty() { silent + 1 } else { 0 };
         if let Some(sample) = counters.take(&sight, pages, at)
             && facts.send(Fact::Sampled(sample)).await.is_err()
         {
             return;
         }
-        loop {
-            let wait = if silent { RARELY } else { *pace.borrow_and_update() };
-            tokio::select! {
-                () = sleep_until(begun + wait) => break,
-                changed = pace.changed() => if changed.is_err() { return },
-            }
+        let quick = *pace.borrow_and_update();
+        let wait = if silent > 0 { RARELY * (1 << (silent - 1).min(DOUBLED)) } else { quick };
+        tokio::select! {
+            () = sleep_until(begun + wait) => {}
+            // Another pace is another rollout, whose pods may have pages.
+            changed = pace.changed() => match changed {
+                Ok(()) => silent = 0,
+                Err(_) => return,
+            },
         }
     }
 }

@@ -43,7 +43,7 @@ pub use prometheus::{MetricsReport, metrics_report};
 use super::{Order, Platform, Question, Record};
 use crate::fleet::Fact;
 use crate::settings::Prometheus;
-use crate::units::{Kind, Namespace, Place, Region, Time, Trouble};
+use crate::units::{Kind, Namespace, Place, Region, Time, Trouble, WorkloadId};
 use asked::Asker;
 use connection::{Context, Line};
 use hands::{Hands, Inbox};
@@ -81,6 +81,7 @@ pub struct KubernetesPlatform {
     next: Option<Fact>,
     inbox: Arc<Inbox>,
     open: tokio::sync::watch::Sender<Arc<[Question]>>,
+    looked: tokio::sync::watch::Sender<Arc<[WorkloadId]>>,
     kept: tokio::sync::watch::Sender<Arc<[Record]>>,
     passes: Arc<Passes>,
     /// Dropped, they end the threads.
@@ -100,6 +101,7 @@ impl KubernetesPlatform {
         let sights = Sights::new();
         let mut shared: HashMap<&str, Arc<Context>> = HashMap::new();
         let open = tokio::sync::watch::channel(Arc::from([])).0;
+        let looked = tokio::sync::watch::channel(Arc::from([])).0;
         let kept = tokio::sync::watch::channel(Arc::from([])).0;
         let passes = Passes::new();
         let (mut watchers, mut askers, mut lines, mut keepers) = (Vec::new(), Vec::new(), HashMap::new(), Vec::new());
@@ -114,6 +116,7 @@ impl KubernetesPlatform {
                 facts: tell.clone(),
                 sights: sights.clone(),
                 open: open.subscribe(),
+                looked: looked.subscribe(),
             });
             keepers.push(Keeper {
                 spec: spec.clone(),
@@ -139,8 +142,19 @@ impl KubernetesPlatform {
         let keepers = thread("flightdeck-keeper", move || async move {
             futures::future::join_all(keepers.into_iter().map(Keeper::run)).await;
         })?;
-        Ok(KubernetesPlatform { facts, next: None, inbox, open, kept, passes, _stop: vec![eyes, hands, keepers] })
+        Ok(KubernetesPlatform { facts, next: None, inbox, open, looked, kept, passes, _stop: vec![eyes, hands, keepers] })
     }
+}
+
+/// Puts a list in, where it is another one.
+fn put<T: Clone + PartialEq>(into: &tokio::sync::watch::Sender<Arc<[T]>>, list: &[T]) {
+    into.send_if_modified(|before| {
+        let changed = **before != *list;
+        if changed {
+            *before = Arc::from(list);
+        }
+        changed
+    });
 }
 
 /// Runs work on a thread with its own runtime, until what it returns is dropped.
@@ -169,13 +183,10 @@ impl Platform for KubernetesPlatform {
         self.inbox.put(order);
     }
     fn ask(&mut self, _now: Time, open: &[Question]) {
-        self.open.send_if_modified(|before| {
-            let changed = **before != *open;
-            if changed {
-                *before = Arc::from(open);
-            }
-            changed
-        });
+        put(&self.open, open);
+    }
+    fn look(&mut self, workloads: &[WorkloadId]) {
+        put(&self.looked, workloads);
     }
     fn keep(&mut self, _now: Time, records: &[Record]) {
         // Before the first order of a rollout: from here on its forward writes wait for the Lease.

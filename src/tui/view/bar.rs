@@ -46,6 +46,7 @@ pub(super) fn status(area: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_
         practice: shot.practice,
         guard: if shot.readonly { Some("read only") } else { safe.then_some("safe") },
         armed: armed.as_deref(),
+        stopped: shot.stopped_line.is_some(),
         crumbs: &crumbs,
         failing,
         elsewhere: failing > 0 && !subject.is_some_and(fails),
@@ -95,6 +96,7 @@ pub(super) fn keys(screen: Rect, buf: &mut Buffer, view: &View<'_>, pen: &Pen<'_
         (Action::Open, Some(word @ "launch")) if view.unarmed() || view.making().is_some_and(|f| stops(f, view).is_some()) => {
             Some(BarKey { state: KeyState::Off, ..bar((Action::Open, Some(word)))? })
         }
+        (Action::StopLine, _) if view.snapshot.stopped_line.is_some() => bar((Action::StopLine, Some("resume all"))),
         (Action::Down, Some(word)) => Some(BarKey { key: &moves, word, state: KeyState::Live, stays: false }),
         offer => bar(offer),
     };

@@ -16,6 +16,8 @@ pub struct StatusBar<'a> {
     pub guard: Option<&'a str>,
     /// What is left of being armed (`0:52`); takes the place of the guard.
     pub armed: Option<&'a str>,
+    /// No forward step anywhere in the fleet.
+    pub stopped: bool,
     /// From the outermost screen to this one.
     pub crumbs: &'a [&'a str],
     /// Rollouts that fail, in the whole fleet.
@@ -81,6 +83,9 @@ impl StatusBar<'_> {
 
     fn counts(&self) -> Vec<Vec<Bit<'static>>> {
         let mut counts = Vec::new();
+        if self.stopped {
+            counts.push(vec![Bit::new(Role::Warn, "line stopped")]);
+        }
         if self.failing > 0 && self.elsewhere {
             counts.push(vec![Bit::new(Role::Alarm, format!(" ✗ {} failing  0 ", self.failing))]);
         } else if self.failing > 0 {
@@ -107,6 +112,7 @@ mod tests {
             practice: false,
             guard: Some("safe"),
             armed: None,
+            stopped: false,
             crumbs: &["fleet", "order-service"],
             failing: 1,
             elsewhere: false,
@@ -122,5 +128,8 @@ mod tests {
         | flightdeck  production  safe        1 failing  2 need you  data 1 s  14:04:41Z
         | flightdeck  production  safe       1 failing  2 need you
         ");
+        let stopped = StatusBar { stopped: true, ..bar.clone() };
+        let line = rows(80, 1, |buf, pen| stopped.draw(buf.area, buf, pen));
+        assert!(line.contains("line stopped  1 failing  2 need you"), "{line}");
     }
 }
