@@ -372,28 +372,11 @@ fn the_container_that_is_named_gets_the_digest_and_a_registry_that_denies_it_is_
 }
 
 #[test]
-fn after_the_adoption_a_blue_green_by_the_selector_goes_back_within_the_second_window() {
-    beside(&[("owner-window", ())], async |bed, ()| {
-        bed.deploy("order", 2, OLD).await;
-        bed.until_available("order").await;
-        let users = bed.load(&["--service", &format!("{}/order", bed.namespace), "--rps", "60", "--timeout", "10"]);
-        let mut day = Day::of(bed, vec![users]).await;
-        day.deck.launch("v43", &[("strategy", "blue-green"), ("rollbackWindow", "8s"), ("rollbackThreshold", "30s")]).await;
-        day.deck.until("the switch", async |_| (selector(bed).await == "order-next").then_some(())).await;
-        day.deck.until("the traffic at home again", async |_| (selector(bed).await == "order").then_some(())).await;
-        assert_eq!(image(&deployment(bed, "order").await.unwrap()), NEW);
-        day.deck.press(Verb::Rollback).unwrap();
-        day.deck.until("the old version beside", async |_| (selector(bed).await == "order-next").then_some(())).await;
-        assert_eq!(image(&deployment(bed, "order-next").await.unwrap()), OLD);
-        day.deck.phase_is(Phase::RolledBack).await;
-        day.over(OLD).await;
-    });
-}
-
-#[test]
-fn what_an_owner_applies_in_the_middle_of_a_canary_is_held_said_and_gone_back_from() {
+fn after_what_an_owner_applied_in_mid_canary_and_after_an_adoption_by_the_selector_everything_goes_back() {
     // His manifests as they are: a silent way back. With a version of his own: that stays.
-    beside(&[("owner-applies", OLD), ("owner-applies-own", HOTFIX)], async |bed, his| {
+    let flights = [("owner-window", None), ("owner-applies", Some(OLD)), ("owner-applies-own", Some(HOTFIX))];
+    beside(&flights, async |bed, his| {
+        let Some(his) = his else { return second_window(bed).await };
         bed.deploy("order", 2, OLD).await;
         let mut day = Day::routed(bed).await;
         day.deck.launch("v43", &CANARY).await;
@@ -405,4 +388,21 @@ fn what_an_owner_applies_in_the_middle_of_a_canary_is_held_said_and_gone_back_fr
         day.back().await;
         day.over(his).await;
     });
+}
+
+/// A blue-green by the selector that goes back in the second window.
+async fn second_window(bed: &Bed) {
+    bed.deploy("order", 2, OLD).await;
+    bed.until_available("order").await;
+    let users = bed.load(&["--service", &format!("{}/order", bed.namespace), "--rps", "60", "--timeout", "10"]);
+    let mut day = Day::of(bed, vec![users]).await;
+    day.deck.launch("v43", &[("strategy", "blue-green"), ("rollbackWindow", "8s"), ("rollbackThreshold", "30s")]).await;
+    day.deck.until("the switch", async |_| (selector(bed).await == "order-next").then_some(())).await;
+    day.deck.until("the traffic at home again", async |_| (selector(bed).await == "order").then_some(())).await;
+    assert_eq!(image(&deployment(bed, "order").await.unwrap()), NEW);
+    day.deck.press(Verb::Rollback).unwrap();
+    day.deck.until("the old version beside", async |_| (selector(bed).await == "order-next").then_some(())).await;
+    assert_eq!(image(&deployment(bed, "order-next").await.unwrap()), OLD);
+    day.deck.phase_is(Phase::RolledBack).await;
+    day.over(OLD).await;
 }
