@@ -22,7 +22,7 @@ use kube::Api;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::GroupVersionKind;
 use kube::runtime::watcher::{Config, Event, watcher};
-use owner::{OLD, behind_a_gateway, deployment, image, left, manifest};
+use owner::{FENCES, OLD, behind_a_gateway, deployment, image, left, manifest};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use serde_json::Value;
@@ -70,7 +70,7 @@ struct State {
 }
 
 fn state(object: &Value) -> State {
-    let fence = object["metadata"]["annotations"]["flightdeck.dev/flight"].as_str().and_then(|t| serde_json::from_str::<Value>(t).ok());
+    let fence = FENCES.iter().find_map(|key| serde_json::from_str::<Value>(object["metadata"]["annotations"][key].as_str()?).ok());
     let fence = fence.map(|f| {
         let text = |name: &str| f[name].as_str().unwrap_or_default().to_owned();
         (text("rollout"), f["term"].as_u64().unwrap_or_default(), text("way"))
@@ -311,6 +311,7 @@ fn whatever_a_network_does_the_invariants_hold_and_everybody_comes_back() {
                         in_lab_with(&[GATEWAY], &format!("faults-{seed}"), async |bed| {
                             let tally = fly(&bed, seed).await;
                             let _ = writeln!(std::io::stderr(), "seed {seed}: {}, {} wrong", tally.words, tally.wrong.len());
+                            tally.wrong.iter().for_each(|wrong| drop(writeln!(std::io::stderr(), "seed {seed}: WRONG {wrong}")));
                             tallies.lock().unwrap().push(tally);
                         });
                     });

@@ -15,7 +15,8 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
-use owner::{behind_a_gateway, deployment, image, left, selector, weight};
+use owner::{answered, behind_a_gateway, deployment, differences, image, left, lost, objects, selector, weight, written};
+use serde_json::json;
 use std::path::Path;
 
 /// A flightdeck on the namespace of a test.
@@ -239,6 +240,61 @@ fn after_the_adoption_the_idle_second_one_takes_the_old_template_and_then_the_tr
         tidy(&bed, true).await;
         assert_eq!(image(&deployment(&bed, "order").await.unwrap()), OLD);
         none_lost(users);
+    });
+}
+
+#[test]
+fn two_services_of_one_route_fly_at_the_same_time_and_one_goes_back_alone() {
+    in_lab_with(&[GATEWAY], "next-shared", async |bed| {
+        for name in ["order", "pay"] {
+            bed.deploy(name, 2, &format!("shop/{name}:v42")).await;
+            bed.until_available(name).await;
+        }
+        let rule = |name: &str| json!({"matches": [{"path": {"type": "PathPrefix", "value": format!("/{name}")}}], "backendRefs": [{"name": name, "port": 80}]});
+        let spec = json!({"parentRefs": [{"name": "gw", "namespace": "default"}], "hostnames": [bed.host("shop")], "rules": [rule("order"), rule("pay")]});
+        bed.apply(
+            &json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "shop"}, "spec": spec})
+                .to_string(),
+        )
+        .await;
+        let users: Vec<Load> = ["order", "pay"]
+            .map(|name| bed.load(&["--url", &format!("http://{}/{name}", bed.gateway()), "--host", &bed.host("shop"), "--rps", "60"]))
+            .into();
+        let mut since = 0.0;
+        for one in &users {
+            since = answered(&bed, one).await;
+        }
+        let wrote = written(&bed).await;
+        let weights = async || {
+            let route = serde_json::to_value(objects(&bed, "HTTPRoute").get("shop").await.unwrap()).unwrap();
+            let next = |rule: usize| route["spec"]["rules"][rule]["backendRefs"][1]["weight"].as_u64();
+            (next(0), next(1))
+        };
+        let holds: Vec<(&str, &str)> = CANARY.iter().map(|(k, v)| (*k, if *k == "stepInterval" { "10m" } else { v })).collect();
+        let data = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let (mut order, mut pay) = (open(&bed, data[0].path()), open(&bed, data[1].path()));
+        pay.service = "pay";
+        order.launch("v43", &holds).await;
+        order.until("a quarter of order", async |_| (weights().await.0 == Some(25)).then_some(())).await;
+        pay.launch("v43", &holds).await;
+        pay.until("a quarter of pay", async |_| (weights().await.1 == Some(25)).then_some(())).await;
+        order.press(Verb::Rollback).unwrap();
+        order.phase_is(Phase::RolledBack).await;
+        pay.until("pay stays", async |_| (weights().await == (None, Some(25))).then_some(())).await;
+        pay.press(Verb::PromoteFull).unwrap();
+        pay.phase_is(Phase::Promoted).await;
+        let images = async |name: &str| image(&bed.until_available(name).await).to_owned();
+        assert_eq!((images("order").await, images("pay").await), ("shop/order:v42".into(), "shop/pay:v43".into()));
+        let as_before = async || {
+            let mut now = written(&bed).await;
+            now.insert("Deployment pay".into(), wrote["Deployment pay"].clone());
+            Some(differences(&wrote, &now)).filter(Vec::is_empty).map(|_| ())
+        };
+        bed.until("everything as its owner wrote it", as_before).await;
+        for one in users {
+            let report = one.stop();
+            assert_eq!(lost(&report, since, f64::MAX), 0, "{:?} {:?}", report.failures, report.versions);
+        }
     });
 }
 

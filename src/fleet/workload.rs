@@ -128,7 +128,8 @@ pub enum Way {
     Back,
 }
 
-/// The fence: the annotation `flightdeck.dev/flight` on the object that carries the traffic.
+/// The fence: the annotation `flightdeck.dev/flight` on the object that carries the traffic; on a route, which several workloads may
+/// share, `order.flightdeck.dev/flight`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Flight {

@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 pub struct Deck {
     pub world: World,
     pub id: Option<RolloutId>,
+    /// What it launches.
+    pub service: &'static str,
 }
 
 pub fn now() -> Time {
@@ -39,7 +41,7 @@ impl Deck {
         let (protection, grace) = (Protection::Open, Span::ZERO);
         let spec = FleetSpec { name: "lab".into(), practice: false, protection, readonly: false, grace, regions };
         let store = Box::new(FileStore::new(data));
-        Deck { world: World::new(spec, Box::new(platform), store, None, Ids::fresh(), now()), id: None }
+        Deck { world: World::new(spec, Box::new(platform), store, None, Ids::fresh(), now()), id: None, service: "order" }
     }
 
     /// Steps until something is so; `None` where it is not within this time.
@@ -70,20 +72,21 @@ impl Deck {
         status.chain(notes).collect::<Vec<_>>().join("\n")
     }
 
-    /// Launches a version of `order`; with a strategy for a second Deployment, once it is known that there can be one.
+    /// Launches a version of its service; with a strategy for a second Deployment, once it is known that there can be one.
     pub async fn launch(&mut self, to: &str, options: &[(&str, &str)]) {
+        let name = self.service;
         let rolling = options.contains(&("strategy", "rolling"));
         let container = options.iter().find(|(key, _)| *key == "container").map(|(_, name)| *name);
         let legs = self
-            .until("order, whose traffic can be divided", async |world| {
-                let service = world.service("order").ok()?;
+            .until("a service whose traffic can be divided", async |world| {
+                let service = world.service(name).ok()?;
                 let legs = world.legs(&service, to, container).ok()?;
                 (world.rights_known() && (rolling || legs.iter().all(|l| l.beside.is_some()))).then_some(legs)
             })
             .await;
         let options = options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let document = Document::read(&Sources { options, ..Sources::default() }).unwrap();
-        let service = self.world.service("order").unwrap();
+        let service = self.world.service(name).unwrap();
         let plan = compile(&document, &legs, &service, &Version::new(to)).unwrap();
         let plan = Arc::new(plan);
         // A region that does not answer for a moment is not launched to.

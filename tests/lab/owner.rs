@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 
 /// What `order` runs at first: pods that serve on for 3 s after SIGTERM.
 pub const OLD: &str = "shop/order:v42";
+/// The fence, on what is of `order` alone and on what it may share.
+pub const FENCES: [&str; 2] = ["flightdeck.dev/flight", "order.flightdeck.dev/flight"];
 /// The owner's own version.
 pub const HOTFIX: &str = "shop/order:v44";
 
@@ -168,7 +170,7 @@ pub async fn left(bed: &Bed, routed: bool) -> Vec<String> {
     if service["spec"]["selector"] != json!({"app": "order"}) {
         left.push(format!("the Service's selector {}", service["spec"]["selector"]));
     }
-    let foreign = |key: &str| key != "flightdeck.dev/flight";
+    let foreign = |key: &str| !FENCES.contains(&key);
     let notes = service["metadata"]["annotations"].as_object().into_iter().flatten().map(|(key, _)| key.clone());
     left.extend(notes.filter(|key| foreign(key)).map(|key| format!("the Service's {key}")));
     if routed {
@@ -191,6 +193,8 @@ const KINDS: [(&str, &str, &str); 6] = [
     ("networking.k8s.io", "v1", "NetworkPolicy"),
 ];
 
+const OTHERS: [&str; 2] = ["flightdeck.dev/stable", "deployment.kubernetes.io/revision"];
+
 /// Objects by `Kind name`: labels, annotations and spec.
 pub type Written = BTreeMap<String, Value>;
 
@@ -199,9 +203,9 @@ pub async fn written(bed: &Bed) -> Written {
     let mut all = Written::new();
     for (.., kind) in KINDS {
         for object in objects(bed, kind).list(&ListParams::default()).await.unwrap().items {
-            let others = ["flightdeck.dev/flight", "flightdeck.dev/stable", "deployment.kubernetes.io/revision"];
+            let others = |key: &str| key.ends_with("flightdeck.dev/flight") || OTHERS.contains(&key);
             let notes: BTreeMap<String, String> =
-                object.metadata.annotations.unwrap_or_default().into_iter().filter(|(key, _)| !others.contains(&key.as_str())).collect();
+                object.metadata.annotations.unwrap_or_default().into_iter().filter(|(key, _)| !others(key)).collect();
             let value = json!({"labels": object.metadata.labels, "notes": notes, "spec": object.data["spec"]});
             all.insert(format!("{kind} {}", object.metadata.name.unwrap()), value);
         }

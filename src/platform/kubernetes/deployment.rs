@@ -152,7 +152,7 @@ fn write(order: &Order, sight: &Sight, template: Option<&Template>, done: Done, 
     let mut notes: Vec<(&str, Option<String>)> = Vec::new();
     let mut tested_image = None;
     if tested {
-        ops.push(fence::test(d.annotated, d.flight.as_deref()));
+        ops.push(fence::test(FLIGHT, d.annotated, d.flight.as_deref()));
     }
     notes.push((FLIGHT, Some(fence::text(order, d.flight.as_deref()))));
     if plan.template && forward {

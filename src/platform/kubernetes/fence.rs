@@ -10,6 +10,12 @@ use serde_json::{Map, Value, json};
 /// The annotation that says whose write counts.
 pub(super) const FLIGHT: &str = "flightdeck.dev/flight";
 
+/// An annotation of one Deployment on an object that several may share, as `order.flightdeck.dev/flight`: whoever writes without a
+/// test takes nothing of the others away.
+pub(super) fn of(deployment: &str, note: &str) -> String {
+    format!("{deployment}.{note}")
+}
+
 /// The fence in an annotation; one that cannot be read is none.
 pub(super) fn read(text: Option<&str>) -> Option<Flight> {
     serde_json::from_str(text?).ok()
@@ -53,8 +59,8 @@ pub(super) fn text(order: &Order, stands: Option<&str>) -> String {
 /// The first operation of a forward write: the fence is as it was read.
 ///
 /// A test for `null` holds where there is nothing.
-pub(super) fn test(annotated: bool, stands: Option<&str>) -> Value {
-    let (path, value) = if annotated { (note_path(FLIGHT), json!(stands)) } else { ("/metadata/annotations".into(), Value::Null) };
+pub(super) fn test(note: &str, annotated: bool, stands: Option<&str>) -> Value {
+    let (path, value) = if annotated { (note_path(note), json!(stands)) } else { ("/metadata/annotations".into(), Value::Null) };
     json!({"op": "test", "path": path, "value": value})
 }
 

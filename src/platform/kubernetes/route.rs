@@ -3,14 +3,15 @@
 //! Knows no workload. Known weakness: other kinds of routes (GRPCRoute, TLSRoute) are not read.
 
 use super::automation::Meta;
-use super::fence::FLIGHT;
+use super::fence::{self, FLIGHT};
 use super::objects::{Row, or_empty};
 use crate::units::clean;
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The annotation that keeps what the owner's rules named, per Deployment whose traffic is divided.
+/// The annotation, of each Deployment whose traffic is divided, that keeps what the owner's rules named.
 pub(super) const BACKENDS: &str = "flightdeck.dev/backends";
 
 /// An HTTPRoute.
@@ -21,10 +22,8 @@ pub(super) struct Route {
     pub(super) generation: i64,
     /// Whether there is a map of annotations to write into.
     pub(super) annotated: bool,
-    /// The fence, as written.
-    pub(super) flight: Option<Box<str>>,
-    /// `flightdeck.dev/backends`, as written.
-    pub(super) kept: Option<Box<str>>,
+    /// Our annotations, as written: each Deployment that it sends to has its own.
+    pub(super) notes: BTreeMap<Box<str>, Box<str>>,
     /// `backendRefs` of each rule, as written.
     pub(super) rules: Vec<Vec<Value>>,
     /// What its gateways say of this generation.
@@ -59,6 +58,17 @@ pub(super) fn weight(backend: &Value) -> u64 {
 }
 
 impl Route {
+    /// The fence of a Deployment.
+    pub(super) fn flight(&self, deployment: &str) -> Option<&str> {
+        self.note(deployment, FLIGHT)
+    }
+    /// What its owner's rules named, by their places, where a Deployment's traffic is divided.
+    pub(super) fn kept(&self, deployment: &str) -> Option<Vec<(usize, Vec<Value>)>> {
+        serde_json::from_str(self.note(deployment, BACKENDS)?).ok()
+    }
+    fn note(&self, deployment: &str, note: &str) -> Option<&str> {
+        self.notes.get(fence::of(deployment, note).as_str()).map(|text| &**text)
+    }
     /// The rules that name a Service.
     pub(super) fn rules_of<'a>(&'a self, service: &'a str) -> impl Iterator<Item = (usize, &'a Vec<Value>)> {
         self.rules.iter().enumerate().filter(move |(_, rule)| rule.iter().any(|b| names(b, service, &self.namespace)))
@@ -139,14 +149,13 @@ impl Row for Route {
 
     fn read(json: &str) -> Result<Option<Self>, serde_json::Error> {
         let RouteIn { metadata: m, spec, status } = serde_json::from_str(json)?;
-        let note = |name: &str| m.annotations.get(name).map(|v| v.as_str().into());
+        let ours = |(name, _): &(&String, &String)| [FLIGHT, BACKENDS].iter().any(|note| name.ends_with(&format!(".{note}")));
         Ok(Some(Route {
             namespace: clean(&m.namespace, 253).into(),
             name: clean(&m.name, 253).into(),
             generation: m.generation,
             annotated: !m.annotations.is_empty(),
-            flight: note(FLIGHT),
-            kept: note(BACKENDS),
+            notes: m.annotations.iter().filter(ours).map(|(name, text)| (name.as_str().into(), text.as_str().into())).collect(),
             rules: spec.rules.into_iter().map(|r| r.backend_refs).collect(),
             verdict: status.verdict(m.generation),
         }))

@@ -167,7 +167,9 @@ async fn explain(line: &Line, order: &Order, write: &Write) -> Result<(), Failed
     }
     let namespace = order.workload.namespace.as_str();
     let object = around::get(line, write.api, write.plural, namespace, write.name.clone()).await.map_err(|t| (t, None))?;
-    let flight = fence::read(note(&object, FLIGHT));
+    // A route may be shared: each Deployment has its own fence there.
+    let key = if write.plural == "httproutes" { fence::of(&order.workload.name, FLIGHT) } else { FLIGHT.to_owned() };
+    let flight = fence::read(note(&object, &key));
     match flight.as_ref().and_then(|f| fenced(order, f)) {
         Some(trouble) => Err((trouble, flight)),
         None => Ok(()),

@@ -4,13 +4,14 @@
 
 use super::super::objects::Deployment;
 use super::super::rights::Beside as Rights;
-use super::super::route::{BACKENDS, Route, Verdict, names, weight};
+use super::super::route::{Route, Verdict, names, weight};
 use super::super::service::Service;
 use super::labels::{self, NEXT};
 use crate::fleet::{Divider, Division, Flight};
 use crate::units::{Percent, Time};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Longest name of a Service.
 const LONGEST: usize = 63;
@@ -27,6 +28,8 @@ pub(in super::super) struct Selecting {
 /// What is around one Deployment.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Scene {
+    /// The Deployment's name.
+    pub(in super::super) name: Arc<str>,
     /// How traffic is divided, or can be.
     pub(in super::super) how: Division,
     /// Why it cannot.
@@ -87,6 +90,7 @@ impl Scene {
             services.retain(|s| routed(s));
         }
         let mut scene = Scene {
+            name: d.name.clone(),
             how,
             undivided: None,
             asked: true,
@@ -200,7 +204,7 @@ impl Scene {
 
     /// The fences on everything that divides the traffic, the highest term first.
     pub(in super::super) fn flight(&self) -> Option<Flight> {
-        let routes = self.routes.iter().filter_map(|r| r.flight.as_deref());
+        let routes = self.routes.iter().filter_map(|r| r.flight(&self.name));
         let texts = routes.chain(self.services.iter().filter_map(|s| s.flight.as_deref()));
         texts.filter_map(|t| super::super::fence::read(Some(t))).max_by_key(|f| f.term)
     }
@@ -228,21 +232,4 @@ pub(super) fn is_named(route: &Route, services: &[Service]) -> bool {
 /// The second Service of one.
 pub(super) fn second_name(service: &str) -> String {
     format!("{service}{NEXT}")
-}
-
-/// What a route keeps for a Deployment: the rules as the owner wrote them.
-pub(super) fn kept(route: &Route, name: &str) -> Option<Vec<(usize, Vec<Value>)>> {
-    let mut all: BTreeMap<String, Vec<(usize, Vec<Value>)>> = serde_json::from_str(route.kept.as_deref()?).ok()?;
-    all.remove(name)
-}
-
-/// The note of a route with what it keeps for one Deployment replaced; nothing where none is left.
-pub(super) fn keep(route: &Route, name: &str, rules: Option<Vec<(usize, Vec<Value>)>>) -> (&'static str, Option<String>) {
-    let mut all: BTreeMap<String, Vec<(usize, Vec<Value>)>> =
-        route.kept.as_deref().and_then(|t| serde_json::from_str(t).ok()).unwrap_or_default();
-    match rules {
-        Some(rules) => all.insert(name.to_owned(), rules),
-        None => all.remove(name),
-    };
-    (BACKENDS, (!all.is_empty()).then(|| serde_json::to_string(&all).unwrap_or_default()))
 }

@@ -72,10 +72,10 @@ impl Cluster {
     /// Set up, with this weight of 100 for the second one.
     fn weighing(self, next: u64) -> Cluster {
         let backends = json!([{"name": "order", "port": 80, "weight": 100 - next}, {"name": "order-next", "port": 80, "weight": next}]);
-        let kept = json!({"order": [[0, [{"name": "order", "port": 80, "weight": 7}]]]}).to_string();
+        let kept = json!([[0, [{"name": "order", "port": 80, "weight": 7}]]]).to_string();
         self.with(
             "web",
-            json!({"metadata": {"annotations": {"flightdeck.dev/backends": kept}}, "spec": {"rules": [{"backendRefs": backends}]}}),
+            json!({"metadata": {"annotations": {"order.flightdeck.dev/backends": kept}}, "spec": {"rules": [{"backendRefs": backends}]}}),
         )
         .fence("web", 3, "forward")
     }
@@ -101,7 +101,8 @@ impl Cluster {
     }
     fn fence(self, object: &str, term: u64, way: &str) -> Cluster {
         let text = json!({"rollout": "order-1", "term": term, "way": way, "to": "ccc"}).to_string();
-        self.with(object, json!({"metadata": {"annotations": {"flightdeck.dev/flight": text}}}))
+        let key = if object == "web" { "order.flightdeck.dev/flight" } else { "flightdeck.dev/flight" };
+        self.with(object, json!({"metadata": {"annotations": {key: text}}}))
     }
     fn with(mut self, object: &str, change: Value) -> Cluster {
         self.change(object, change);
@@ -401,7 +402,7 @@ fn the_first_share_sets_the_route_up_and_then_moves_it() {
             "httproutes/web\ntest /metadata/annotations null\nadd /metadata/annotations {}\n\
              test /spec/rules/0/backendRefs [{{\"name\":\"order\",\"port\":80,\"weight\":7}}]\n\
              replace /spec/rules/0/backendRefs [{{\"name\":\"order\",\"port\":80,\"weight\":100}},{{\"name\":\"order-next\",\"port\":80,\"weight\":0}}]",
-            json!({"flightdeck.dev/flight": FORWARD, "flightdeck.dev/backends": r#"{"order":[[0,[{"name":"order","port":80,"weight":7}]]]}"#})
+            json!({"order.flightdeck.dev/flight": FORWARD, "order.flightdeck.dev/backends": r#"[[0,[{"name":"order","port":80,"weight":7}]]]"#})
         )
     );
     assert_eq!(Cluster::routed().beside("v43").starting("order-next-ccc").said(&order), "wait");
@@ -469,19 +470,22 @@ fn a_way_back_takes_the_fence_without_a_test_and_a_forward_one_stops_at_a_higher
     assert_eq!(
         c().said(&traffic(0, Way::Back)),
         format!(
-            "httproutes/web\nadd @flight {BACK}\ntest /spec/rules/0/backendRefs/0/name order\nadd /spec/rules/0/backendRefs/0/weight 100\n\
+            "httproutes/web\nadd @order.flight {BACK}\ntest /spec/rules/0/backendRefs/0/name order\nadd /spec/rules/0/backendRefs/0/weight 100\n\
              test /spec/rules/0/backendRefs/1/name order-next\nadd /spec/rules/0/backendRefs/1/weight 0"
         )
     );
     // Nothing to move: who drives is said all the same.
-    assert_eq!(Cluster::routed().beside("v43").weighing(0).said(&traffic(0, Way::Back)), format!("httproutes/web\nadd @flight {BACK}"));
+    assert_eq!(
+        Cluster::routed().beside("v43").weighing(0).said(&traffic(0, Way::Back)),
+        format!("httproutes/web\nadd @order.flight {BACK}")
+    );
     let theirs = || c().fence("web", 4, "back");
     let fenced = "refused: somebody else drives: term 4 of order-1 stands on it, ours is 3 (fenced)";
     for order in [traffic(75, Way::Forward), new_pods(2, Way::Forward), home(true), old_pods(0, Way::Forward)] {
         assert_eq!(theirs().said(&order), fenced);
     }
     assert_eq!(
-        theirs().with("web", json!({"metadata": {"annotations": {"flightdeck.dev/flight": BACK}}})).said(&traffic(50, Way::Back)),
+        theirs().with("web", json!({"metadata": {"annotations": {"order.flightdeck.dev/flight": BACK}}})).said(&traffic(50, Way::Back)),
         "met"
     );
 }
@@ -572,8 +576,8 @@ fn a_template_is_adopted_in_the_dark_and_then_the_traffic_comes_home() {
     middle.set("order", "v42", "aaa", 1, 1, 0);
     assert_eq!(middle.said(&home(true)), "wait");
     let returns = dark().adopted().said(&home(true));
-    assert!(returns.starts_with("httproutes/web\ntest @flight ") && returns.contains("backendRefs/0/weight 100"), "{returns}");
-    assert!(returns.contains(READ) || returns.contains("test @flight"), "{returns}");
+    assert!(returns.starts_with("httproutes/web\ntest @order.flight ") && returns.contains("backendRefs/0/weight 100"), "{returns}");
+    assert!(returns.contains(READ) || returns.contains("test @order.flight"), "{returns}");
     assert_eq!(Cluster::routed().beside("v43").weighing(0).adopted().said(&home(true)), "met");
     // Both run the version that gets all.
     assert_eq!(dark().adopted().said(&traffic(100, Way::Forward)), "met");
@@ -609,7 +613,7 @@ fn what_an_owner_puts_beside_a_canary_is_no_hindrance_to_get_off_the_new_version
     c.set("order", "v44", "ddd", 2, 2, 300);
     c.set("order", "v42", "aaa", 1, 0, 0);
     let fenced = c.said(&traffic(0, Way::Back));
-    assert!(fenced.contains("@flight") && !fenced.contains("/weight"), "{fenced}");
+    assert!(fenced.contains("@order.flight") && !fenced.contains("/weight"), "{fenced}");
     c.objects.retain(|(kind, o)| *kind != "Pod" || o["metadata"]["ownerReferences"][0]["uid"] != "order-aaa");
     c.pods("order", "ddd");
     assert!(c.said(&traffic(0, Way::Back)).contains("backendRefs/1/weight 0"));
@@ -629,7 +633,8 @@ fn the_second_one_goes_when_nobody_is_sent_to_it() {
     assert_eq!(c().weighing(0).starting("order-bbb").said(&order), "wait");
     let said = c().weighing(0).said(&order);
     assert!(
-        said.contains("remove @backends") && said.ends_with(r#"replace /spec/rules/0/backendRefs [{"name":"order","port":80,"weight":7}]"#),
+        said.contains("remove @order.backends")
+            && said.ends_with(r#"replace /spec/rules/0/backendRefs [{"name":"order","port":80,"weight":7}]"#),
         "{said}"
     );
     let left = c();
@@ -704,16 +709,28 @@ fn a_budget_that_covers_the_second_one_too_stays_the_only_one() {
 }
 
 #[test]
+fn another_rollout_of_a_shared_route_is_no_hindrance_and_keeps_its_fence() {
+    let theirs = json!({"rollout": "pay-1", "term": 9, "way": "back", "to": "x"}).to_string();
+    let shared = json!({"metadata": {"annotations": {"pay.flightdeck.dev/flight": theirs, "pay.flightdeck.dev/backends": "[]"}}});
+    let c = || Cluster::routed().beside("v43").weighing(50).with("web", shared.clone());
+    assert_eq!(c().row().flight.unwrap().rollout.as_str(), "order-1");
+    for (order, weight) in [(traffic(100, Way::Forward), 0), (traffic(0, Way::Back), 100)] {
+        let said = c().said(&order);
+        assert!(said.contains(&format!("backendRefs/0/weight {weight}")) && !said.contains("pay"), "{said}");
+    }
+}
+
+#[test]
 fn what_its_owner_changed_beside_ours_since_stays_and_the_rest_is_as_he_wrote_it() {
     let to = |name: &str, weight: u64| json!({"name": name, "port": 80, "weight": weight});
-    let kept = json!({"order": [[0, [to("other", 1), to("order", 3)]]]}).to_string();
+    let kept = json!([[0, [to("other", 1), to("order", 3)]]]).to_string();
     let end = |other: u64| {
         Cluster::routed()
             .beside("v43")
             .adopted()
             .with(
                 "web",
-                json!({"metadata": {"annotations": {"flightdeck.dev/backends": kept}},
+                json!({"metadata": {"annotations": {"order.flightdeck.dev/backends": kept}},
                     "spec": {"rules": [{"backendRefs": [to("other", other), to("order", 30_000), to("order-next", 0)]}]}}),
             )
             .said(&old_pods(0, Way::Forward))

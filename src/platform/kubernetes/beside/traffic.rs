@@ -3,12 +3,12 @@
 //! A forward write tests the fence as it was read, and the first one on a route sets it up; a write back takes the fence without a test.
 //! What others wrote into a rule stays: ours is a part of what the rule gave our Service.
 
-use super::super::fence::{self, escaped, is_ours};
-use super::super::route::{Route, Verdict, names, weight};
+use super::super::fence::{self, FLIGHT, escaped, is_ours};
+use super::super::route::{BACKENDS, Route, Verdict, names, weight};
 use super::super::service::{SPLIT_OF, Service};
 use super::around::{CORE, GATEWAY};
 use super::labels::NEXT;
-use super::scene::{is_named, keep, kept, on_next, second_name};
+use super::scene::{is_named, on_next, second_name};
 use super::{Body, Next, Slot, Stage, Write, refuse};
 use crate::fleet::{Division, Side, Way};
 use crate::units::Percent;
@@ -80,8 +80,8 @@ pub(super) fn give(stage: &Stage<'_>, share: Percent) -> Next {
 }
 
 /// Begins a patch: the fence as it was read, where it is tested.
-fn begun(stage: &Stage<'_>, annotated: bool, flight: Option<&str>) -> Vec<Value> {
-    if stage.order.wish.way == Way::Forward { vec![fence::test(annotated, flight)] } else { Vec::new() }
+fn begun(stage: &Stage<'_>, note: &str, annotated: bool, flight: Option<&str>) -> Vec<Value> {
+    if stage.order.wish.way == Way::Forward { vec![fence::test(note, annotated, flight)] } else { Vec::new() }
 }
 
 /// Whether the fence has to be written.
@@ -95,8 +95,8 @@ fn switch(stage: &Stage<'_>, s: &Service, to_next: bool) -> Option<Next> {
     if !moves && !fence_missing(stage, s.flight.as_deref()) {
         return None;
     }
-    let mut ops = begun(stage, s.annotated, s.flight.as_deref());
-    let mut notes = vec![(fence::FLIGHT, Some(fence::text(stage.order, s.flight.as_deref())))];
+    let mut ops = begun(stage, FLIGHT, s.annotated, s.flight.as_deref());
+    let mut notes = vec![(FLIGHT, Some(fence::text(stage.order, s.flight.as_deref())))];
     if moves && s.split_of.is_none() {
         notes.push((SPLIT_OF, Some(stage.home().name.to_string())));
     }
@@ -124,7 +124,8 @@ fn weigh(stage: &Stage<'_>, route: &Route, share: Percent) -> Option<Next> {
     let there = now.iter().all(|n| Percent::from_share(*n) == share);
     let forward = stage.order.wish.way == Way::Forward;
     let needs = share > Percent::ZERO && !set_up;
-    if there && !fence_missing(stage, route.flight.as_deref()) {
+    let (name, flight) = (&*stage.home().name, route.flight(&stage.home().name));
+    if there && !fence_missing(stage, flight) {
         return None;
     }
     if forward && !there && set_up {
@@ -137,13 +138,13 @@ fn weigh(stage: &Stage<'_>, route: &Route, share: Percent) -> Option<Next> {
             Verdict::Accepted => {}
         }
     }
-    let mut ops = begun(stage, route.annotated, route.flight.as_deref());
-    let mut notes = vec![(fence::FLIGHT, Some(fence::text(stage.order, route.flight.as_deref())))];
+    let (fence_note, kept_note) = (fence::of(name, FLIGHT), fence::of(name, BACKENDS));
+    let mut ops = begun(stage, &fence_note, route.annotated, flight);
+    let mut notes = vec![(fence_note.as_str(), Some(fence::text(stage.order, flight)))];
     if needs {
-        let name = &*stage.home().name;
         let owners: Vec<(usize, Vec<Value>)> =
             services.iter().flat_map(|s| route.rules_of(&s.name)).map(|(i, rule)| (i, rule.clone())).collect();
-        notes.push(keep(route, name, Some(owners)));
+        notes.push((&kept_note, Some(json!(owners).to_string())));
     }
     ops.extend(fence::notes(route.annotated, notes));
     for s in services {
@@ -217,15 +218,15 @@ pub(super) fn restore(stage: &Stage<'_>) -> Option<Next> {
     let scene = &stage.sight.scene;
     let name = &*stage.home().name;
     let by_route = scene.routes.iter().find_map(|route| {
-        let owners = kept(route, name);
+        let (owners, flight) = (route.kept(name), route.flight(name));
         if owners.is_none() && !is_named(route, &scene.services) {
             return None;
         }
-        let mut ops = begun(stage, route.annotated, route.flight.as_deref());
-        let note = (fence::FLIGHT, Some(fence::text(stage.order, route.flight.as_deref())));
-        let mut notes = vec![note];
+        let (fence_note, kept_note) = (fence::of(name, FLIGHT), fence::of(name, BACKENDS));
+        let mut ops = begun(stage, &fence_note, route.annotated, flight);
+        let mut notes = vec![(fence_note.as_str(), Some(fence::text(stage.order, flight)))];
         if owners.is_some() {
-            notes.push(keep(route, name, None));
+            notes.push((&kept_note, None));
         }
         ops.extend(fence::notes(route.annotated, notes));
         for s in &scene.services {
@@ -242,8 +243,8 @@ pub(super) fn restore(stage: &Stage<'_>) -> Option<Next> {
     });
     let by_service = || {
         scene.services.iter().find(|s| s.split_of.is_some()).map(|s| {
-            let mut ops = begun(stage, s.annotated, s.flight.as_deref());
-            let note = (fence::FLIGHT, Some(fence::text(stage.order, s.flight.as_deref())));
+            let mut ops = begun(stage, FLIGHT, s.annotated, s.flight.as_deref());
+            let note = (FLIGHT, Some(fence::text(stage.order, s.flight.as_deref())));
             ops.extend(fence::notes(s.annotated, vec![note, (SPLIT_OF, None)]));
             Write { api: CORE, plural: "services", name: s.name.to_string(), body: Body::Patch(ops), last: true, dark: false }
         })
