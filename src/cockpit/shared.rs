@@ -220,8 +220,10 @@ impl World {
         let press = |verb: Verb| Input::Press { verb, by: by.clone(), reason: reason.clone() };
         let mut trial = flown.engine.in_term(self.highest(&flown.engine));
         let mut taken = Vec::new();
-        if !matches!(verb, Verb::Rollback | Verb::Take) {
-            taken = trial.decide(self.now, &press(Verb::Take))?;
+        if verb != Verb::Take {
+            // One that has ended has no controls to take, and may go back all the same.
+            taken =
+                trial.decide(self.now, &press(Verb::Take)).or_else(|why| if verb == Verb::Rollback { Ok(Vec::new()) } else { Err(why) })?;
             taken.iter().for_each(|event| trial.apply(event));
         }
         trial.decide(self.now, &press(verb))?;

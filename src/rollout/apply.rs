@@ -25,6 +25,7 @@ impl Rollout {
                 if state.phase == Phase::Superseded {
                     state.phase = state.before;
                 }
+                state.taken = true;
                 // What did not move while nobody drove is not late.
                 state.progress = at;
             }

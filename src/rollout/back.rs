@@ -34,8 +34,10 @@ impl Deciding {
             if !seen.reach.answers() {
                 continue;
             }
+            // The log of whoever drove before may be older than what he wrote last: from here on the fence forbids it.
+            let unknown = state.weight_at.is_none() && self.it.state.taken;
             if plan.route == Route::Pods {
-                if state.weight > Percent::ZERO {
+                if state.weight > Percent::ZERO || unknown {
                     self.plan(What::WeightSet { leg, weight: Percent::ZERO });
                 }
                 continue;
@@ -53,6 +55,9 @@ impl Deciding {
             let given = state.weight_at.is_none() && seen.want.is_some_and(|w| w > least);
             if least < state.weight || given {
                 self.plan(What::WeightSet { leg, weight: least });
+            } else if unknown {
+                // What is seen stays: only the fence is written.
+                self.plan(What::WeightSet { leg, weight: seen.want.unwrap_or_default() });
             }
         }
     }

@@ -59,6 +59,8 @@ pub(super) struct State {
     pub started: bool,
     /// When all its legs had what it asked for: the hold's clock. A pause moves it on, so that the clock stands still.
     pub applied: Option<Time>,
+    /// A person took the controls from somebody: what he wrote last may be on no log.
+    pub taken: bool,
     /// When the step last made progress: the deadline's clock. A pause moves it on too.
     pub progress: Time,
     /// The hold was ended by a person.
@@ -184,6 +186,7 @@ impl State {
             step: 0,
             started: false,
             applied: None,
+            taken: false,
             progress: Time::default(),
             hold_ended: false,
             gate: None,

@@ -90,6 +90,8 @@ pub(super) struct Aside {
     pub(super) rights: Rights,
     /// What of others selects pods there.
     pub(super) others: Vec<Selecting>,
+    /// What is denied could not be asked: it is asked again.
+    pub(super) again: bool,
 }
 
 impl Index {

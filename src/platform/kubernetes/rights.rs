@@ -3,13 +3,14 @@
 //! One review for all namespaces first, since it often answers for each of them. Known weakness: a right that changes later is
 //! seen at the next connection, or by the write that is refused.
 
-use super::connection::Line;
+use super::connection::{BackOff, Line};
 use crate::fleet::{Fact, Rights, WriteRight};
 use crate::units::{Namespace, Region, Trouble, clean};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::Api;
 use kube::api::PostParams;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -80,7 +81,7 @@ impl Beside {
     }
 }
 
-/// Asks for the rights in each namespace and tells them. What cannot be asked is not told.
+/// Asks for the rights in each namespace and tells them. What cannot be asked is asked again.
 pub(super) async fn ask(line: Arc<Line>, region: Region, namespaces: Vec<String>, facts: mpsc::Sender<Fact>) {
     let user = user(&line).await.ok();
     let mut everywhere = Vec::new();
@@ -89,13 +90,22 @@ pub(super) async fn ask(line: Arc<Line>, region: Region, namespaces: Vec<String>
             everywhere.push(right);
         }
     }
-    for namespace in namespaces {
+    let (mut unasked, mut wait) = (VecDeque::from(namespaces), BackOff::default());
+    'namespaces: while let Some(namespace) = unasked.pop_front() {
         let mut denied = Vec::new();
         for (right, need) in WRITES.iter().filter(|(right, _)| !everywhere.contains(right)) {
             match may(&line, *need, &namespace).await {
                 Ok(true) => {}
                 Ok(false) => denied.push((*right, need.words(&namespace))),
-                Err(e) => return tracing::debug!(%region, namespace, "rights: {e}"),
+                Err(e) => {
+                    tracing::debug!(%region, namespace, "rights: {e}");
+                    tokio::time::sleep(wait.next()).await;
+                    if facts.is_closed() {
+                        return;
+                    }
+                    unasked.push_back(namespace);
+                    continue 'namespaces;
+                }
             }
         }
         let rights = Rights { user: user.clone(), denied };

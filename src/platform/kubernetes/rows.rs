@@ -190,10 +190,10 @@ pub(super) fn workload(mut parts: Parts) -> (Workload, Option<Time>) {
         flight: [flight(d), parts.scene.flight()].into_iter().flatten().max_by_key(|f| f.term),
         template,
         replicas: d.replicas,
-        divides: match (&parts.divider, &parts.scene.undivided) {
+        divides: match (&parts.divider, parts.scene.why_not()) {
             (Some(divider), _) => Divides::By(divider.clone()),
             (None, _) if !parts.scene.asked => Divides::Unknown,
-            (None, why) => Divides::Nothing(why.clone().unwrap_or_default()),
+            (None, why) => Divides::Nothing(why.cloned().unwrap_or_default()),
         },
         beside,
         paused: d.paused,

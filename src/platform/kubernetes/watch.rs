@@ -27,6 +27,8 @@ use tokio::time::{Instant, sleep_until};
 const QUIET: Duration = Duration::from_secs(10);
 /// The same while something moves in the region.
 const QUIET_IN_FLIGHT: Duration = Duration::from_secs(2);
+/// Rights that could not be asked are asked again after this.
+const AGAIN: Duration = Duration::from_secs(2);
 /// Rows are made at most so often.
 const PACE: Duration = Duration::from_millis(50);
 /// That a region was heard is told at most so often.
@@ -196,6 +198,13 @@ impl Watcher {
                 Some(_) = live.aside.join_next(), if !live.aside.is_empty() => {}
                 Some(found) = live.found.join_next(), if !live.found.is_empty() => {
                     for (namespace, aside) in found.unwrap_or_default() {
+                        if aside.again {
+                            let (line, namespace) = (self.line.clone(), namespace.clone());
+                            live.found.spawn(async move {
+                                tokio::time::sleep(AGAIN).await;
+                                beside::look_around(line, vec![namespace]).await
+                            });
+                        }
                         self.index.touch_inside(&namespace);
                         self.index.asides.insert(namespace, aside);
                         live.dirty();

@@ -31,7 +31,9 @@ pub(in super::super) async fn look_around(line: Arc<Line>, namespaces: Vec<Strin
     for namespace in namespaces {
         let unasked =
             |t: Trouble| Rights { both: Some(format!("what you may write there cannot be asked: {}", t.cause)), ..Rights::default() };
-        let rights = Rights::ask(&line, &namespace).await.unwrap_or_else(unasked);
+        let asked = Rights::ask(&line, &namespace).await;
+        let again = asked.is_err();
+        let rights = asked.unwrap_or_else(unasked);
         let mut others = Vec::new();
         // Who may not make one needs not know what it would miss.
         for (kind, api, plural, pointer, word) in OTHERS.iter().filter(|_| rights.both.is_none()) {
@@ -44,7 +46,7 @@ pub(in super::super) async fn look_around(line: Arc<Line>, namespaces: Vec<Strin
                 }
             }
         }
-        found.push((namespace, Aside { rights, others }));
+        found.push((namespace, Aside { rights, others, again }));
     }
     found
 }

@@ -114,7 +114,9 @@ fn bounds(scaler: &Value, changes: Vec<Value>) -> Next {
 
 /// The second Deployment, and what it needs to serve.
 fn create(stage: &Stage<'_>, side: Side, pods: u32) -> Next {
-    if let Some(why) = &stage.sight.scene.undivided {
+    let scene = &stage.sight.scene;
+    let why = if stage.order.wish.way == Way::Back { scene.undivided.as_ref() } else { scene.why_not() };
+    if let Some(why) = why {
         return refuse(stage.order, why, "choose rolling");
     }
     let Some(whole) = stage.whole else { return Next::Read };

@@ -34,6 +34,8 @@ pub(in super::super) struct Scene {
     pub(in super::super) how: Division,
     /// Why it cannot.
     pub(in super::super) undivided: Option<String>,
+    /// What may not be written, or cannot be asked: nothing is begun then. A way back is tried all the same.
+    pub(in super::super) denied: Option<String>,
     /// Whether it is known what may be written; until then it is not divided.
     pub(in super::super) asked: bool,
     /// The labels that tell the two apart, with the first one's values.
@@ -93,6 +95,7 @@ impl Scene {
             name: d.name.clone(),
             how,
             undivided: None,
+            denied: None,
             asked: true,
             keys,
             services: services.into_iter().cloned().collect(),
@@ -104,9 +107,9 @@ impl Scene {
         if !around.known {
             undivided = Some("its Services may not be seen".into());
         }
-        let why = undivided.or_else(|| scene.in_the_way(d, around));
-        scene.asked = why.is_some() || around.rights.is_some();
-        scene.undivided = why.or_else(|| scene.denied(around.rights));
+        scene.undivided = undivided.or_else(|| scene.in_the_way(d, around));
+        scene.asked = scene.undivided.is_some() || around.rights.is_some();
+        scene.denied = scene.denied(around.rights);
         scene
     }
 
@@ -146,9 +149,14 @@ impl Scene {
         rights.both.as_ref().or(traffic.as_ref()).cloned()
     }
 
+    /// Why nothing is begun there.
+    pub(in super::super) fn why_not(&self) -> Option<&String> {
+        self.undivided.as_ref().or(self.denied.as_ref())
+    }
+
     /// What divides the traffic.
     pub(in super::super) fn divider(&self, others: &[Selecting], all: &[&Service], d: &Deployment) -> Option<Divider> {
-        if self.undivided.is_some() {
+        if self.why_not().is_some() {
             return None;
         }
         let mut touches: Vec<String> = others

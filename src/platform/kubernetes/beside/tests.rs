@@ -190,7 +190,7 @@ impl Cluster {
                 _ => put::<Route>(&mut index, object),
             }
         }
-        index.asides.insert("shop".into(), Aside { rights: self.denied.clone(), others: Vec::new() });
+        index.asides.insert("shop".into(), Aside { rights: self.denied.clone(), others: Vec::new(), again: false });
         index.note_split(Uid::new("order"), Time(NOW - self.stood * 1000));
         index
     }
