@@ -77,7 +77,6 @@ impl Session {
     /// Fleet time has come to `now`. `true`: the screen is another one than when this was last asked.
     pub fn advance(&mut self, now: Time, hand: Hand) -> bool {
         self.world.run_until(now);
-        self.world.look(self.model.looks_at());
         self.look(hand);
         // The moment of a countdown or toast comes without a new picture.
         self.model.hand = hand;
@@ -93,6 +92,7 @@ impl Session {
         }
         self.news = true;
         self.model.show(snapshot, hand);
+        self.world.look(self.model.looks_at());
         // What is launched is what is on the screen, so the plan there keeps up with the fleet.
         if self.model.place == Place::Launch && self.model.form.as_ref().is_some_and(|f| f.editing.is_none()) {
             self.compile();

@@ -27,8 +27,6 @@ use tokio::time::{Instant, sleep_until};
 const QUIET: Duration = Duration::from_secs(10);
 /// The same while something moves in the region.
 const QUIET_IN_FLIGHT: Duration = Duration::from_secs(2);
-/// Rights that could not be asked are asked again after this.
-const AGAIN: Duration = Duration::from_secs(2);
 /// Rows are made at most so often.
 const PACE: Duration = Duration::from_millis(50);
 /// That a region was heard is told at most so often.
@@ -68,6 +66,8 @@ struct Live {
     aside: JoinSet<()>,
     /// Those whose answers go into the rows.
     found: JoinSet<Vec<(String, Aside)>>,
+    /// Before rights that could not be asked are asked again.
+    asking: BackOff,
 }
 
 impl Live {
@@ -139,6 +139,7 @@ impl Watcher {
             templates: HashSet::new(),
             aside: JoinSet::new(),
             found: JoinSet::new(),
+            asking: BackOff::default(),
         })
     }
 
@@ -199,9 +200,9 @@ impl Watcher {
                 Some(found) = live.found.join_next(), if !live.found.is_empty() => {
                     for (namespace, aside) in found.unwrap_or_default() {
                         if aside.again {
-                            let (line, namespace) = (self.line.clone(), namespace.clone());
+                            let (line, namespace, wait) = (self.line.clone(), namespace.clone(), live.asking.next());
                             live.found.spawn(async move {
-                                tokio::time::sleep(AGAIN).await;
+                                tokio::time::sleep(wait).await;
                                 beside::look_around(line, vec![namespace]).await
                             });
                         }
