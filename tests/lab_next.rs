@@ -15,7 +15,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
-use owner::{answered, behind_a_gateway, deployment, differences, image, left, lost, objects, selector, weight, written};
+use owner::{answered, behind_a_gateway, deployment, differences, image, left, lost, objects, selector, weight, when_lost, written};
 use serde_json::json;
 use std::path::Path;
 
@@ -32,7 +32,7 @@ fn users(bed: &Bed) -> Load {
 /// Stops the requests; none may have been lost.
 fn none_lost(users: Load) -> Report {
     let report = users.stop();
-    assert_eq!(report.failed, 0, "{:?} {:?}", report.failures, report.versions);
+    assert_eq!(report.failed, 0, "{:?} {:?}", when_lost(&report), report.versions);
     report
 }
 

@@ -229,7 +229,10 @@ impl Options {
             if is_whole {
                 let ready = known.values().flat_map(ready_addresses).map(|address| (address, self.path.clone()));
                 *generator.targets.borrow_mut() = ready.collect();
-                aimed.send_replace(true);
+                // Users come once there is a service: a Deployment is available a moment before its addresses are in the slices.
+                if !generator.targets.borrow().is_empty() {
+                    aimed.send_replace(true);
+                }
             }
         }
         bail!("the watch of EndpointSlices ended")
