@@ -16,6 +16,7 @@ use flightdeck::rollout::{Phase, Verb};
 use harness::{Bed, GATEWAY, in_lab_with, now};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Runs at the same time: they mostly wait.
 const BESIDE: usize = 2;
@@ -56,7 +57,13 @@ fn main() {
                     in_lab_with(&[GATEWAY], &format!("rollback-{by:?}-{lane}").to_lowercase(), async |bed| {
                         bed.deploy("order", 3, "shop/order:v42").await;
                         bed.until_available("order").await;
-                        while next.fetch_add(1, Ordering::Relaxed) < runs {
+                        loop {
+                            let nth = next.fetch_add(1, Ordering::Relaxed);
+                            if nth >= runs {
+                                break;
+                            }
+                            // Checks come at whole ten seconds: without this every run would begin at the same moment between two of them.
+                            tokio::time::sleep(Duration::from_millis(nth as u64 * 3_700 % 10_000)).await;
                             let run = fly(&bed, by).await;
                             all.lock().unwrap().push(run);
                         }

@@ -47,6 +47,7 @@ fn plan(weight: Percent, load: Option<f64>, latency: Span) -> Plan {
         image: "shop/order:v42".into(),
         route: Route::Weights,
         beside: None,
+        sidecars: Vec::new(),
         touches: Vec::new(),
         undivided: None,
         base: 10,

@@ -258,7 +258,9 @@ fn users_of_a_service_beside_the_route_keep_the_old_version_until_it_is_adopted_
         bed.apply(
             "{apiVersion: v1, kind: Service, metadata: {name: direct}, spec: {clusterIP: None, selector: {app: order}, ports: [{port: 8080}]}}\n---\n\
              {apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: order}, spec: {maxUnavailable: 1, selector: {matchLabels: {app: order}}}}\n---\n\
-             {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: web}, spec: {podSelector: {matchLabels: {app: order}}, ingress: [{}]}}",
+             {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: web}, spec: {podSelector: {matchLabels: {app: order}}, ingress: [{}]}}\n---\n\
+             {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: cart},
+               spec: {podSelector: {matchLabels: {app: cart}}, ingress: [{from: [{podSelector: {matchLabels: {app: order}}}]}]}}",
         )
         .await;
         let mut day = Day::routed(bed).await;
@@ -270,7 +272,7 @@ fn users_of_a_service_beside_the_route_keep_the_old_version_until_it_is_adopted_
         std::fs::write(&file, "service: order\nto: v43\nstrategy: canary\n").unwrap();
         let plan = bed.flightdeck("admin", day._data.path()).args(["plan", "-n", &bed.namespace, "-f"]).arg(&file).output().unwrap();
         let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
-        for said in ["NetworkPolicy web", "PodDisruptionBudget order", "Service direct"] {
+        for said in ["NetworkPolicy web", "NetworkPolicy cart", "PodDisruptionBudget order", "Service direct"] {
             assert!(plan.contains(said), "{said} is not in\n{plan}");
         }
 

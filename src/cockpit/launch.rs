@@ -102,6 +102,7 @@ impl World {
             old_version: stable.version.clone(),
             new: None,
             container: name.clone(),
+            sidecars: stable.images.iter().map(|(c, _)| c).filter(|c| *c != name).cloned().collect(),
             image: with_tag(image, to),
             route: if w.split.is_empty() && divider.is_none() { Route::Pods } else { Route::Weights },
             beside: divider.map(|d| d.how),

@@ -143,10 +143,11 @@ pub(super) struct LegProof {
 }
 
 impl Rollout {
-    /// Legs that had traffic and are not proven to be back.
+    /// Legs that had traffic and are not proven to be back; after a take-over every leg may have had some.
     pub(super) fn unproven(&self) -> Vec<LegId> {
         let legs = self.plan.legs.iter().filter(|l| can_return(l));
-        let open = |id: &LegId| self.state.legs.get(id).is_some_and(|l| l.weight_at.is_some() && l.proven.is_none());
+        let had = |l: &LegState| l.weight_at.is_some() || self.state.taken;
+        let open = |id: &LegId| self.state.legs.get(id).is_some_and(|l| had(l) && l.proven.is_none());
         legs.map(|l| l.id.clone()).filter(open).collect()
     }
 

@@ -109,6 +109,7 @@ fn leg(row: &Workload) -> PlanLeg {
         image,
         route: if beside.is_some() { Route::Weights } else { Route::Pods },
         beside,
+        sidecars: Vec::new(),
         touches: Vec::new(),
         undivided: None,
         base: row.replicas.max(1),

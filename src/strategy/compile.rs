@@ -89,6 +89,10 @@ fn possible(document: &Document, legs: &[PlanLeg]) -> Result<(), Vec<Trouble>> {
 fn warnings(document: &Document, legs: &[PlanLeg]) -> Vec<String> {
     let mut warnings = document.warnings.clone();
     let by_pods = only(legs, Route::Pods);
+    for leg in legs.iter().filter(|l| !l.sidecars.is_empty()) {
+        let others = leg.sidecars.join(", ");
+        warnings.push(format!("{}: only the container {} changes, to {} (not {others})", leg.region, leg.container, leg.image));
+    }
     for leg in legs.iter().filter(|l| l.beside.is_some() && !l.touches.is_empty()) {
         warnings.push(format!("{}: the second Deployment is not selected by {}", leg.region, leg.touches.join(", ")));
     }

@@ -267,6 +267,9 @@ pub struct PlanLeg {
     pub new: Option<Revision>,
     /// The container whose image changes.
     pub container: String,
+    /// The other containers of its pods, which stay as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sidecars: Vec<String>,
     /// The image it changes to.
     pub image: String,
     /// How the traffic is divided.

@@ -22,6 +22,7 @@ pub fn seed(region: &str, base: u32) -> PlanLeg {
         image: "shop/order-service:v42".into(),
         route: Route::Weights,
         beside: None,
+        sidecars: Vec::new(),
         touches: Vec::new(),
         undivided: None,
         base,

@@ -46,6 +46,7 @@ fn seed(leg: &Leg) -> PlanLeg {
         image: "shop/order:v42".into(),
         route: leg.route,
         beside: leg.beside,
+        sidecars: Vec::new(),
         touches: Vec::new(),
         undivided: None,
         base: leg.base,

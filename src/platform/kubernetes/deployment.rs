@@ -151,8 +151,8 @@ fn write(order: &Order, sight: &Sight, template: Option<&Template>, done: Done, 
     let mut ops = Vec::new();
     let mut notes: Vec<(&str, Option<String>)> = Vec::new();
     let mut tested_image = None;
-    if tested {
-        ops.push(fence::test(FLIGHT, d.annotated, d.flight.as_deref()));
+    if tested && d.annotated {
+        ops.push(fence::test(FLIGHT, d.flight.as_deref()));
     }
     notes.push((FLIGHT, Some(fence::text(order, d.flight.as_deref()))));
     if plan.template && forward {

@@ -56,15 +56,15 @@ pub(super) fn text(order: &Order, stands: Option<&str>) -> String {
     serde_json::to_string(&flight).unwrap_or_default()
 }
 
-/// The first operation of a forward write: the fence is as it was read.
-///
-/// A test for `null` holds where there is nothing.
-pub(super) fn test(note: &str, annotated: bool, stands: Option<&str>) -> Value {
-    let (path, value) = if annotated { (note_path(note), json!(stands)) } else { ("/metadata/annotations".into(), Value::Null) };
-    json!({"op": "test", "path": path, "value": value})
+/// The first operation of a forward write to an object with annotations: the fence is as it was read.
+pub(super) fn test(note: &str, stands: Option<&str>) -> Value {
+    json!({"op": "test", "path": note_path(note), "value": stands})
 }
 
 /// The operations that write annotations; a note without text is removed.
+///
+/// Where there were none when it was read, there must still be none: what was written since, by whomever, is not to be lost. A test
+/// for `null` holds where there is nothing.
 pub(super) fn notes(annotated: bool, notes: Vec<(&str, Option<String>)>) -> Vec<Value> {
     if annotated {
         let one = |(name, text): (&str, Option<String>)| match text {
@@ -74,7 +74,8 @@ pub(super) fn notes(annotated: bool, notes: Vec<(&str, Option<String>)>) -> Vec<
         return notes.into_iter().map(one).collect();
     }
     let map: Map<String, Value> = notes.into_iter().filter_map(|(n, t)| Some((n.to_owned(), json!(t?)))).collect();
-    vec![json!({"op": "add", "path": "/metadata/annotations", "value": map})]
+    let path = "/metadata/annotations";
+    vec![json!({"op": "test", "path": path, "value": null}), json!({"op": "add", "path": path, "value": map})]
 }
 
 pub(super) fn refusal(order: &Order, cause: &str, remedy: &str) -> Trouble {

@@ -7,6 +7,7 @@ use super::super::index::Aside;
 use super::super::rights::Beside as Rights;
 use super::super::sights::Sight;
 use super::scene::{Selecting, second_name};
+use super::second::own_labels;
 use crate::fleet::Division;
 use crate::units::{Kind, Trouble, WorkloadId, clean};
 use kube::api::{GetParams, ListParams};
@@ -18,12 +19,14 @@ use std::sync::Arc;
 /// Objects of one kind that are looked at in a namespace.
 const MOST: u32 = 500;
 
-/// What of others selects pods there: the kind, where it is listed, where in an object its selector is, and a word on it.
+/// What of others selects pods there: the kind, where it is listed, how its selectors are called, and a word on it.
 const OTHERS: [(&str, &str, &str, &str, &str); 3] = [
-    ("NetworkPolicy", "/apis/networking.k8s.io/v1", "networkpolicies", "/spec/podSelector/matchLabels", ""),
-    ("PodMonitor", "/apis/monitoring.coreos.com/v1", "podmonitors", "/spec/selector/matchLabels", ""),
-    ("PodDisruptionBudget", POLICY, "poddisruptionbudgets", "/spec/selector/matchLabels", " (it gets its own)"),
+    // Whom it is for, and whom it lets in and out.
+    ("NetworkPolicy", "/apis/networking.k8s.io/v1", "networkpolicies", "podSelector", ""),
+    ("PodMonitor", MONITORING, "podmonitors", "selector", ""),
+    ("PodDisruptionBudget", POLICY, "poddisruptionbudgets", "selector", " (it gets its own)"),
 ];
+const MONITORING: &str = "/apis/monitoring.coreos.com/v1";
 
 /// Finds out what a second Deployment needs to know of namespaces. Where rights cannot be asked none is made.
 pub(in super::super) async fn look_around(line: Arc<Line>, namespaces: Vec<String>) -> Vec<(String, Aside)> {
@@ -36,19 +39,63 @@ pub(in super::super) async fn look_around(line: Arc<Line>, namespaces: Vec<Strin
         let rights = asked.unwrap_or_else(unasked);
         let mut others = Vec::new();
         // Who may not make one needs not know what it would miss.
-        for (kind, api, plural, pointer, word) in OTHERS.iter().filter(|_| rights.both.is_none()) {
+        for (kind, api, plural, called, word) in OTHERS.iter().filter(|_| rights.both.is_none()) {
             for object in list(&line, api, plural, &namespace).await.unwrap_or_default() {
-                let name = clean(object["metadata"]["name"].as_str().unwrap_or_default(), 253);
-                let selector: BTreeMap<String, String> =
-                    object.pointer(pointer).and_then(|v| serde_json::from_value(v.clone()).ok()).unwrap_or_default();
-                if !selector.is_empty() {
-                    others.push(Selecting { object: format!("{kind} {name}{word}"), selector });
-                }
+                let mut selectors = Vec::new();
+                selectors_in(&object["spec"], called, &mut selectors);
+                others.extend(
+                    selectors.into_iter().map(|selector| Selecting { object: format!("{kind} {}{word}", name(&object)), selector }),
+                );
+            }
+        }
+        if rights.both.is_none() {
+            let monitors = list(&line, MONITORING, "servicemonitors", &namespace).await.unwrap_or_default();
+            if !monitors.is_empty() {
+                let services = list(&line, CORE, "services", &namespace).await.unwrap_or_default();
+                others.extend(monitors.iter().flat_map(|monitor| services.iter().filter_map(|service| monitored(monitor, service))));
             }
         }
         found.push((namespace, Aside { rights, others, again }));
     }
     found
+}
+
+fn name(object: &Value) -> String {
+    clean(object["metadata"]["name"].as_str().unwrap_or_default(), 253)
+}
+
+fn labels_of(map: &Value) -> BTreeMap<String, String> {
+    serde_json::from_value(map.clone()).unwrap_or_default()
+}
+
+/// Every selector by labels in a part of an object.
+fn selectors_in(part: &Value, called: &str, found: &mut Vec<BTreeMap<String, String>>) {
+    match part {
+        Value::Array(all) => all.iter().for_each(|one| selectors_in(one, called, found)),
+        Value::Object(map) => {
+            for (key, one) in map {
+                if key == called {
+                    found.push(labels_of(&one["matchLabels"]));
+                } else {
+                    selectors_in(one, called, found);
+                }
+            }
+            found.retain(|labels| !labels.is_empty());
+        }
+        _ => {}
+    }
+}
+
+/// A ServiceMonitor that scrapes a Service, and will not scrape the second one's, which does not get the labels of other tools.
+fn monitored(monitor: &Value, service: &Value) -> Option<Selecting> {
+    let (wanted, all) = (labels_of(&monitor["spec"]["selector"]["matchLabels"]), labels_of(&service["metadata"]["labels"]));
+    let second = own_labels(service);
+    let has = |key: &String, value: &String| all.get(key) == Some(value);
+    let misses = wanted.iter().all(|(k, v)| has(k, v)) && wanted.keys().any(|k| !second.contains_key(k));
+    misses.then(|| Selecting {
+        object: format!("ServiceMonitor {} (Prometheus does not scrape it)", name(monitor)),
+        selector: labels_of(&service["spec"]["selector"]),
+    })
 }
 
 /// Whole objects, as they were read at one moment. Those that are not there are `Null`.
@@ -158,5 +205,33 @@ async fn list(line: &Line, api: &str, plural: &str, namespace: &str) -> Result<V
         Ok(mut all) => Ok(all["items"].as_array_mut().map(std::mem::take).unwrap_or_default()),
         Err(t) if matches!(t.kind, Kind::Failed | Kind::Refused) => Ok(Vec::new()),
         Err(t) => Err(t),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_policy_that_lets_pods_in_selects_them_too() {
+        let from = json!({"podSelector": {"matchLabels": {"app": "order"}}, "namespaceSelector": {"matchLabels": {"team": "shop"}}});
+        let spec = json!({"podSelector": {"matchLabels": {"app": "cart"}}, "ingress": [{"from": [from, {"podSelector": {}}]}]});
+        let mut found = Vec::new();
+        selectors_in(&spec, "podSelector", &mut found);
+        found.sort();
+        assert_eq!(found, ["cart", "order"].map(|app| BTreeMap::from([("app".to_owned(), app.to_owned())])));
+    }
+
+    #[test]
+    fn a_monitor_by_the_label_of_another_tool_misses_the_second_service() {
+        let labels = json!({"app": "order", "app.kubernetes.io/instance": "order"});
+        let service = json!({"metadata": {"name": "order", "labels": labels}, "spec": {"selector": {"app": "order"}}});
+        let by = |labels: Value| json!({"metadata": {"name": "shop"}, "spec": {"selector": {"matchLabels": labels}}});
+        let helm = monitored(&by(json!({"app.kubernetes.io/instance": "order"})), &service).unwrap();
+        assert_eq!(helm.object, "ServiceMonitor shop (Prometheus does not scrape it)");
+        assert_eq!(helm.selector, BTreeMap::from([("app".to_owned(), "order".to_owned())]));
+        assert_eq!(monitored(&by(json!({"app": "order"})), &service), None);
+        assert_eq!(monitored(&by(json!({"app.kubernetes.io/instance": "cart"})), &service), None);
     }
 }

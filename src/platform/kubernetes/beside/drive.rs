@@ -162,7 +162,7 @@ fn differs(before: &Sight, now: &Sight, write: &Write) -> bool {
 
 /// Why a write was refused, where that forbids to try again: somebody else drives.
 async fn explain(line: &Line, order: &Order, write: &Write) -> Result<(), Failed> {
-    if !matches!(write.body, Body::Patch(_)) {
+    if !matches!(write.body, Body::Patch(_) | Body::Merge(_)) {
         return Ok(());
     }
     let namespace = order.workload.namespace.as_str();
@@ -186,7 +186,7 @@ async fn send(
 ) -> Result<(), (Trouble, Option<u16>)> {
     let id = &order.workload;
     let verb = match write.body {
-        Body::Patch(_) => "patch",
+        Body::Patch(_) | Body::Merge(_) => "patch",
         Body::Create(_) => "create",
         Body::Delete(_) => "delete",
     };
@@ -229,12 +229,13 @@ async fn send(
 async fn request(client: &kube::Client, namespace: &str, write: &Write) -> kube::Result<String> {
     let objects = Request::new(format!("{}/namespaces/{namespace}/{}", write.api, write.plural));
     let manager = || Some("flightdeck".to_owned());
+    let params = PatchParams { field_manager: manager(), ..PatchParams::default() };
     let request = match &write.body {
         Body::Patch(ops) => {
             let patch = serde_json::from_value(ops.clone().into()).map_err(kube::Error::SerdeError)?;
-            let params = PatchParams { field_manager: manager(), ..PatchParams::default() };
             objects.patch(&write.name, &params, &Patch::<()>::Json(patch))
         }
+        Body::Merge(part) => objects.patch(&write.name, &params, &Patch::Merge(part)),
         Body::Create(object) => {
             let params = PostParams { field_manager: manager(), ..PostParams::default() };
             objects.create(&params, serde_json::to_vec(object).map_err(kube::Error::SerdeError)?)

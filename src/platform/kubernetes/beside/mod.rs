@@ -91,6 +91,8 @@ impl Next {
 enum Body {
     /// A JSON patch.
     Patch(Vec<Value>),
+    /// A JSON merge patch.
+    Merge(Value),
     Create(Value),
     /// Deletes what has this `metadata.uid`.
     Delete(String),

@@ -164,8 +164,10 @@ impl Scene {
             .filter(|o| labels::selects_by(&o.selector, &self.keys).is_some() && o.selector.iter().all(|(k, v)| d.labels.get(k) == Some(v)))
             .map(|o| o.object.clone())
             .collect();
+        touches.dedup();
         let left = |s: &&&Service| s.next_of.is_none() && s.selects(&d.labels) && !self.services.iter().any(|own| own.name == s.name);
-        touches.extend(all.iter().filter(left).map(|s| format!("Service {}", s.name)));
+        // Whoever comes by these waits for the adoption.
+        touches.extend(all.iter().filter(left).map(|s| format!("Service {} (its users get the new version at the adoption)", s.name)));
         Some(Divider { how: self.how, object: self.object()?, touches })
     }
 

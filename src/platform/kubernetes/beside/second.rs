@@ -18,7 +18,7 @@ pub(super) fn note<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 /// Labels without those of other tools.
-fn own_labels(object: &Value) -> Map<String, Value> {
+pub(super) fn own_labels(object: &Value) -> Map<String, Value> {
     let foreign = |key: &str| TRACKING.contains(&key) || key.contains("toolkit.fluxcd.io/");
     let all = object["metadata"]["labels"].as_object().cloned().unwrap_or_default();
     all.into_iter().filter(|(key, _)| !foreign(key)).collect()

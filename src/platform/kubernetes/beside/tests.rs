@@ -254,6 +254,7 @@ fn print(next: &Next) -> String {
     let ops = match &write.body {
         Body::Delete(uid) => return format!("DELETE {}/{} {uid}", write.plural, write.name),
         Body::Create(object) => return format!("POST {}/{} {object}", write.plural, write.name),
+        Body::Merge(part) => return format!("MERGE {}/{} {part}", write.plural, write.name),
         Body::Patch(ops) => ops.iter().map(|op| {
             let path =
                 op["path"].as_str().unwrap().replace("/metadata/annotations/", "@").replace("~1", "/").replace("flightdeck.dev/", "");
@@ -479,6 +480,12 @@ fn a_way_back_takes_the_fence_without_a_test_and_a_forward_one_stops_at_a_higher
         Cluster::routed().beside("v43").weighing(0).said(&traffic(0, Way::Back)),
         format!("httproutes/web\nadd @order.flight {BACK}")
     );
+    // A look from before the first write to it takes nothing away that was written since.
+    let noted = |key: &str| json!({"metadata": {"annotations": {key: BACK}}});
+    let route = Cluster::routed().beside("v43").said(&traffic(0, Way::Back));
+    assert_eq!(route, format!("MERGE httproutes/web {}", noted("order.flightdeck.dev/flight")));
+    let service = Cluster::switched().beside("v43").said(&traffic(0, Way::Back));
+    assert_eq!(service, format!("MERGE services/order {}", noted("flightdeck.dev/flight")));
     let theirs = || c().fence("web", 4, "back");
     let fenced = "refused: somebody else drives: term 4 of order-1 stands on it, ours is 3 (fenced)";
     for order in [traffic(75, Way::Forward), new_pods(2, Way::Forward), home(true), old_pods(0, Way::Forward)] {

@@ -81,7 +81,12 @@ pub(super) fn give(stage: &Stage<'_>, share: Percent) -> Next {
 
 /// Begins a patch: the fence as it was read, where it is tested.
 fn begun(stage: &Stage<'_>, note: &str, annotated: bool, flight: Option<&str>) -> Vec<Value> {
-    if stage.order.wish.way == Way::Forward { vec![fence::test(note, annotated, flight)] } else { Vec::new() }
+    if stage.order.wish.way == Way::Forward && annotated { vec![fence::test(note, flight)] } else { Vec::new() }
+}
+
+/// A patch that may follow an old look: it adds a fence, and takes no annotation away that came meanwhile.
+fn fence_alone(note: &str, text: String) -> Body {
+    Body::Merge(json!({"metadata": {"annotations": {note: text}}}))
 }
 
 /// Whether the fence has to be written.
@@ -92,11 +97,13 @@ fn fence_missing(stage: &Stage<'_>, flight: Option<&str>) -> bool {
 fn switch(stage: &Stage<'_>, s: &Service, to_next: bool) -> Option<Next> {
     let keys: Vec<&(String, String)> = stage.sight.scene.keys.iter().filter(|(key, _)| s.selector.contains_key(key)).collect();
     let moves = on_next(s, &stage.sight.scene.keys) != to_next;
+    let forward = stage.order.wish.way == Way::Forward;
     if !moves && !fence_missing(stage, s.flight.as_deref()) {
         return None;
     }
+    let text = fence::text(stage.order, s.flight.as_deref());
     let mut ops = begun(stage, FLIGHT, s.annotated, s.flight.as_deref());
-    let mut notes = vec![(FLIGHT, Some(fence::text(stage.order, s.flight.as_deref())))];
+    let mut notes = vec![(FLIGHT, Some(text.clone()))];
     if moves && s.split_of.is_none() {
         notes.push((SPLIT_OF, Some(stage.home().name.to_string())));
     }
@@ -111,7 +118,7 @@ fn switch(stage: &Stage<'_>, s: &Service, to_next: bool) -> Option<Next> {
         api: CORE,
         plural: "services",
         name: s.name.to_string(),
-        body: Body::Patch(ops),
+        body: if moves || forward || s.annotated { Body::Patch(ops) } else { fence_alone(FLIGHT, text) },
         last: true,
         dark: false,
     })))
@@ -139,8 +146,9 @@ fn weigh(stage: &Stage<'_>, route: &Route, share: Percent) -> Option<Next> {
         }
     }
     let (fence_note, kept_note) = (fence::of(name, FLIGHT), fence::of(name, BACKENDS));
+    let text = fence::text(stage.order, flight);
     let mut ops = begun(stage, &fence_note, route.annotated, flight);
-    let mut notes = vec![(fence_note.as_str(), Some(fence::text(stage.order, flight)))];
+    let mut notes = vec![(fence_note.as_str(), Some(text.clone()))];
     if needs {
         let owners: Vec<(usize, Vec<Value>)> =
             services.iter().flat_map(|s| route.rules_of(&s.name)).map(|(i, rule)| (i, rule.clone())).collect();
@@ -162,7 +170,7 @@ fn weigh(stage: &Stage<'_>, route: &Route, share: Percent) -> Option<Next> {
         api: GATEWAY,
         plural: "httproutes",
         name: route.name.to_string(),
-        body: Body::Patch(ops),
+        body: if !there || forward || route.annotated { Body::Patch(ops) } else { fence_alone(&fence_note, text) },
         last: !needs,
         dark: false,
     })))
