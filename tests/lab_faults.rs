@@ -267,7 +267,7 @@ async fn fly(bed: &Bed, seed: u64) -> Tally {
     }
     wrong.extend(broken(how, &carrier.lock().unwrap()));
     wrong.extend(broken(if how == How::Rolling { how } else { How::Rolling }, &home.lock().unwrap()));
-    let met = faults.seen().len();
+    let (met, story) = (faults.seen().len(), deck.story());
     drop((deck, other));
     let report: Report = users.stop();
     let lost = owner::lost(&report, begun, f64::MAX);
@@ -277,7 +277,7 @@ async fn fly(bed: &Bed, seed: u64) -> Tally {
     if let (Some(proven), Some(new), true) = (proven, report.versions.get(NEW), back && how != How::Rolling)
         && new.last_start > proven
     {
-        wrong.push(format!("the new version answered {:.2} s after the proof", new.last_start - proven));
+        wrong.push(format!("the new version answered {:.2} s after the proof\n{story}", new.last_start - proven));
     }
     let words = format!(
         "{how:?}, R at {:.1} s ({}), {met} faults, proven {:?}, lost {}",

@@ -188,7 +188,7 @@ impl State {
     /// A person wants every leg's traffic to be asked for again.
     fn asks_traffic(&mut self, at: Time) {
         for leg in self.legs.values_mut() {
-            (leg.asked_at, leg.landed, leg.moved) = (leg.asked_at.map(|_| at), false, false);
+            (leg.asked_at, leg.landed, leg.moved) = (leg.asked_at.map(|_| at), None, false);
         }
     }
 
@@ -308,7 +308,7 @@ impl LegState {
             What::HomeSet { side, .. } => self.home = Some(*side),
             What::WeightSet { weight, .. } => {
                 (self.weight, self.weight_at, self.restore) = (*weight, Some(at), None);
-                (self.asked_at, self.landed, self.moved) = (Some(at), false, false);
+                (self.asked_at, self.landed, self.moved) = (Some(at), None, false);
                 (self.bad, self.bad_since) = (0, None);
             }
             What::LegArrived { .. } => {
@@ -322,7 +322,7 @@ impl LegState {
             What::WishRenewed { aspect, .. } => {
                 self.ask_again(*aspect);
                 if aspect.carries_traffic() {
-                    (self.asked_at, self.landed, self.moved) = (Some(at), false, false);
+                    (self.asked_at, self.landed, self.moved) = (Some(at), None, false);
                 }
             }
             What::LegProven { counted, errors, .. } => {
@@ -331,7 +331,7 @@ impl LegState {
             }
             What::LegSilent { .. } => (self.silent, self.ill) = (true, None),
             What::LegHeard { .. } => (self.silent, self.pods_at) = (false, self.pods_at.map(|_| at)),
-            What::Landed { .. } => (self.landed, self.moved) = (true, false),
+            What::Landed { .. } => (self.landed, self.moved) = (Some(at), false),
             What::LegMoved { .. } => (self.moved, self.ill) = (true, None),
             What::PodsCame { ready, .. } => self.came = *ready,
             _ => {}

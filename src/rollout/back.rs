@@ -4,12 +4,14 @@ use super::capacity::{enough, need};
 use super::decide::Deciding;
 use super::event::What;
 use super::state::{LegState, Phase, Rollout, can_return};
-use crate::fleet::{Counts, LegSeen, Observed, Reach, Side, SideSeen, Way};
+use crate::fleet::{Counts, Division, LegSeen, Observed, Reach, Side, SideSeen, Way};
 use crate::strategy::{PlanLeg, Route};
 use crate::units::{LegId, Percent, Span, Time, count};
 
 /// A rollback that is not proven by then says so.
 pub(super) const PROVE_WITHIN: Span = Span::mins(2);
+/// A gateway sends by its new weights by then: Traefik gathers changes for 2 s.
+pub(super) const GATEWAY: Span = Span::secs(3);
 /// After the traffic went, and before pods of that side go.
 pub(super) const DRAIN: Span = Span::secs(10);
 
@@ -63,10 +65,14 @@ impl Deciding {
     }
 
     fn prove(&mut self, seen: &Observed) {
+        self.see_written(seen);
         for leg in self.it.unproven() {
             let (Some(plan), Some(state)) = (self.it.plan.leg(&leg), self.it.state.legs.get(&leg)) else { continue };
             let proof = self.it.proof_of(plan, state, &seen.leg(&leg));
-            if let LegProof { traffic: Ok(counted), pods: Ok(()), errors: Ok(errors) } = proof {
+            let LegProof { traffic: Ok(counted), pods: Ok(()), errors: Ok(errors) } = proof else { continue };
+            // Weights are a wish of its gateway: where nobody counts, only time says that it has heard.
+            let heard = counted || plan.beside != Some(Division::Weights) || state.landed.is_some_and(|at| self.now >= at + GATEWAY);
+            if heard {
                 self.plan(What::LegProven { leg, counted, errors });
             }
         }
@@ -78,6 +84,18 @@ impl Deciding {
                 self.plan(What::NotProven { missing });
             }
             Some(_) => {}
+        }
+    }
+
+    /// When the way back was there, where a gateway has yet to hear of it.
+    fn see_written(&mut self, seen: &Observed) {
+        for leg in self.it.unproven() {
+            let Some(state) = self.it.state.legs.get(&leg).filter(|l| l.landed.is_none() && l.weight == Percent::ZERO) else { continue };
+            let seen = seen.leg(&leg);
+            let told = state.weight_at.is_some() && self.it.plan.leg(&leg).is_some_and(|l| l.beside == Some(Division::Weights));
+            if told && seen.reach.answers() && seen.want == Some(Percent::ZERO) && self.it.fenced_back(&seen) {
+                self.plan(What::Landed { leg });
+            }
         }
     }
 
@@ -152,7 +170,7 @@ impl Rollout {
     }
 
     pub(super) fn proof_of(&self, plan: &PlanLeg, state: &LegState, seen: &LegSeen) -> LegProof {
-        // Whole intervals that began after the write.
+        // Whole intervals that began after the write was asked for.
         let at = state.weight_at.unwrap_or(self.state.began);
         let fresh = |side: &SideSeen| side.last.as_ref().filter(|(end, span, _)| *end - *span >= at).map(|l| l.2.clone());
         let (old, new) = (fresh(&seen.old), fresh(&seen.new));
@@ -240,7 +258,8 @@ impl Rollout {
         if !seen.reach.answers() {
             return proof.traffic.err().unwrap_or_default();
         }
-        [proof.pods.err(), proof.traffic.err(), proof.errors.err()].into_iter().flatten().next().unwrap_or_default()
+        let first = [proof.pods.err(), proof.traffic.err(), proof.errors.err()].into_iter().flatten().next();
+        first.unwrap_or_else(|| format!("nobody counts requests in {leg}: its gateway has {GATEWAY} to hear of it"))
     }
 
     /// When the new side goes after a rollback: at once where nothing of it ever had traffic, else when the undo window ends.

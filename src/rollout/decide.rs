@@ -277,7 +277,10 @@ impl Rollout {
         let mut times: Vec<Time> = Vec::new();
         match state.phase {
             Phase::Flying => self.forward_times(&mut times),
-            Phase::RollingBack => times.extend(state.back.as_ref().map(|b| b.began + super::back::PROVE_WITHIN)),
+            Phase::RollingBack => {
+                times.extend(state.back.as_ref().map(|b| b.began + super::back::PROVE_WITHIN));
+                times.extend(state.legs.values().filter_map(|l| Some(l.landed? + super::back::GATEWAY)));
+            }
             Phase::Back => times.extend(self.close_at()),
             Phase::Aborted => {}
             Phase::Watched | Phase::RolledBack | Phase::Promoted | Phase::Superseded => return None,
@@ -290,7 +293,7 @@ impl Rollout {
     fn forward_times(&self, times: &mut Vec<Time>) {
         let (state, rules) = (&self.state, &self.plan.rules);
         times.extend(state.legs.values().filter_map(|l| Some(l.ill.as_ref()?.0 + self.health_limit(l))));
-        times.extend(state.legs.values().filter(|l| !l.landed).filter_map(|l| Some(l.asked_at? + super::others::WRITES)));
+        times.extend(state.legs.values().filter(|l| l.landed.is_none()).filter_map(|l| Some(l.asked_at? + super::others::WRITES)));
         if state.paused.is_some() || !state.started {
             return;
         }

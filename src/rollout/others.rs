@@ -33,7 +33,7 @@ impl Deciding {
         for leg in &self.it.plan.clone().legs {
             let Some(state) = self.it.state.legs.get(&leg.id) else { continue };
             let (id, seen) = (leg.id.clone(), seen.leg(&leg.id));
-            let (landed, moved) = (state.landed, state.moved);
+            let (landed, moved) = (state.landed.is_some(), state.moved);
             // A write that failed has its own time to be tried again, or waits for a person.
             let failed = state.failures.get(&traffic_aspect(leg.route)).is_some_and(|f| f.next != Next::Asked);
             match self.it.stands(leg, state, &seen, self.now) {
@@ -60,8 +60,8 @@ impl Rollout {
         match leg.route {
             _ if has_it(leg, state, seen) => Stands::There,
             Route::Weights if seen.want.is_none() => Stands::Unknown,
-            _ if state.landed && self.is_older(seen) => Stands::Missing,
-            _ if state.landed => Stands::Moved,
+            _ if state.landed.is_some() && self.is_older(seen) => Stands::Missing,
+            _ if state.landed.is_some() => Stands::Moved,
             _ if now < asked_at + WRITES => Stands::Unknown,
             _ if mine => Stands::Moved,
             _ if state.moved && !self.is_older(seen) => Stands::Moved,

@@ -108,8 +108,8 @@ pub(super) struct LegState {
     pub home: Option<Side>,
     /// When its traffic was last asked for, for the first time or again.
     pub asked_at: Option<Time>,
-    /// What was asked was seen there.
-    pub landed: bool,
+    /// When what was asked was seen there.
+    pub landed: Option<Time>,
     /// Somebody moved its traffic by hand since: nothing is asked for it.
     pub moved: bool,
     /// When pods were last asked for.
