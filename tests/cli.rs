@@ -331,6 +331,24 @@ fn a_practice_flight_leaves_a_log_whose_chain_holds() {
 }
 
 #[test]
+fn a_rollback_that_is_proven_and_not_cleared_up_is_listed_as_that() {
+    let home = tempfile::tempdir().unwrap();
+    let flight = run(home.path(), "deploy --practice --seed 7 --scenario error-burst-at-15 --speed max --step-interval 1m --json").out;
+    let first: Value = serde_json::from_str(flight.lines().next().unwrap()).unwrap();
+    let id = first["rollout"].as_str().unwrap();
+    let listed = || run(home.path(), "journal list").out;
+    assert!(listed().contains("rolled back"), "{}", listed());
+    let log = home.path().join("data/practice").join(format!("{id}.log"));
+    let text = fs::read_to_string(&log).unwrap();
+    for (last, says) in [("proven", "back, not cleared up"), ("rollback-began", "rolling back")] {
+        let at = text.find(&format!("\"kind\":\"{last}\"")).unwrap();
+        let end = at + text[at..].find('\n').unwrap() + 1;
+        fs::write(&log, &text[..end]).unwrap();
+        assert!(listed().contains(says), "{}", listed());
+    }
+}
+
+#[test]
 fn a_wrong_level_of_the_program_log_is_refused_and_a_place_that_takes_none_is_not() {
     let home = tempfile::tempdir().unwrap();
     let wrong = said(flightdeck(home.path(), "rollback order").env("FLIGHTDECK_LOG", "a=b=c").output().unwrap());

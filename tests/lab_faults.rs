@@ -12,7 +12,7 @@ mod harness;
 #[path = "lab/owner.rs"]
 mod owner;
 
-use deck::Deck;
+use deck::{Deck, blue_green, canary};
 use faults::Faults;
 use flightdeck::cockpit::World;
 use flightdeck::rollout::{Phase, Verb};
@@ -38,19 +38,6 @@ enum How {
 }
 
 const NEW: &str = "v43";
-const CANARY: [(&str, &str); 10] = [
-    ("strategy", "canary"),
-    ("initialTraffic", "25%"),
-    ("maxTraffic", "50%"),
-    ("stepSize", "25%"),
-    ("stepInterval", "1s"),
-    ("checkInterval", "5s"),
-    ("window", "15s"),
-    ("leastRequests", "5"),
-    ("healthyInARow", "1"),
-    ("rollbackWindow", "5s"),
-];
-const BLUE_GREEN: [(&str, &str); 3] = [("strategy", "blue-green"), ("rollbackWindow", "5s"), ("rollbackThreshold", "30s")];
 const ROLLING: [(&str, &str); 2] = [("strategy", "rolling"), ("rollbackWindow", "5s")];
 
 /// Schedules at the same time: they mostly wait.
@@ -208,17 +195,17 @@ async fn fly(bed: &Bed, seed: u64) -> Tally {
     let faults = Faults::before(&bed.lab.kubeconfig("admin"));
     let data = tempfile::tempdir().unwrap();
     let mut deck = Deck::open(&faults.kubeconfig(), &bed.namespace, data.path());
-    let options: &[(&str, &str)] = match how {
-        How::Canary => &CANARY,
-        How::BlueGreen => &BLUE_GREEN,
-        How::Rolling => &ROLLING,
+    let options = match how {
+        How::Canary => canary("1s", "5s").to_vec(),
+        How::BlueGreen => blue_green("5s").to_vec(),
+        How::Rolling => ROLLING.to_vec(),
     };
     let after = Duration::from_millis(random.random_range(0..if how == How::Rolling { 6_000 } else { 40_000 }));
     let lasts = Duration::from_millis(random.random_range(2_000..15_000));
     let elsewhere = random.random_bool(0.3);
     let others = tempfile::tempdir().unwrap();
     let mut other = elsewhere.then(|| Deck::open(&faults.kubeconfig(), &bed.namespace, others.path()));
-    deck.launch(NEW, options).await;
+    deck.launch(NEW, &options).await;
     faults.random(seed);
     within(&mut deck, &mut other, after, never).await;
     // Where somebody else sees the rollout, he presses; from here on it is looked at through his eyes.

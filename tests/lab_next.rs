@@ -7,7 +7,7 @@ mod harness;
 #[path = "lab/owner.rs"]
 mod owner;
 
-use deck::Deck;
+use deck::{Deck, blue_green, canary};
 use flightdeck::rollout::{Phase, Verb};
 use harness::{Bed, GATEWAY, Load, Report, in_lab, in_lab_with};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -41,8 +41,6 @@ async fn tidy(bed: &Bed, routed: bool) {
     bed.until("nothing of ours", async || left(bed, routed).await.is_empty().then_some(())).await;
 }
 
-const BLUE_GREEN: [(&str, &str); 3] = [("strategy", "blue-green"), ("rollbackWindow", "3s"), ("rollbackThreshold", "30s")];
-
 #[test]
 fn a_blue_green_is_switched_adopted_and_promoted_and_no_request_is_lost() {
     in_lab("next-promoted", async |bed| {
@@ -51,7 +49,7 @@ fn a_blue_green_is_switched_adopted_and_promoted_and_no_request_is_lost() {
         let data = tempfile::tempdir().unwrap();
         let mut deck = open(&bed, data.path());
         let users = users(&bed);
-        deck.launch("v43", &BLUE_GREEN).await;
+        deck.launch("v43", &blue_green("3s")).await;
         deck.until("the switch", async |_| (selector(&bed).await == "order-next").then_some(())).await;
         let next = deployment(&bed, "order-next").await.unwrap();
         assert_eq!(image(&next), "shop/order:v43");
@@ -94,7 +92,7 @@ fn in_the_middle_of_an_adoption_the_old_template_comes_back_in_the_dark() {
         let data = tempfile::tempdir().unwrap();
         let mut deck = open(&bed, data.path());
         let users = users(&bed);
-        deck.launch("v43-start5", &BLUE_GREEN).await;
+        deck.launch("v43-start5", &blue_green("3s")).await;
         deck.until("the adoption", async |_| (image(&deployment(&bed, "order").await?) == "shop/order:v43-start5").then_some(())).await;
         assert_eq!(selector(&bed).await, "order-next");
         deck.press(Verb::Rollback).unwrap();
@@ -141,7 +139,7 @@ fn what_one_flightdeck_began_another_finishes() {
         let data = tempfile::tempdir().unwrap();
         let mut deck = open(&bed, data.path());
         let users = users(&bed);
-        deck.launch("v43", &BLUE_GREEN).await;
+        deck.launch("v43", &blue_green("3s")).await;
         deck.until("the second Deployment", async |_| deployment(&bed, "order-next").await).await;
         let id = deck.id.clone();
         drop(deck);
@@ -157,18 +155,6 @@ fn what_one_flightdeck_began_another_finishes() {
 /// Pods that exit at SIGTERM and cut what is in flight: what is lost only because nobody is sent to them stays so.
 const OLD: &str = "shop/order:v42-abrupt";
 const NEW: &str = "v43-abrupt";
-const CANARY: [(&str, &str); 10] = [
-    ("strategy", "canary"),
-    ("initialTraffic", "25%"),
-    ("maxTraffic", "50%"),
-    ("stepSize", "25%"),
-    ("stepInterval", "2s"),
-    ("checkInterval", "5s"),
-    ("window", "15s"),
-    ("leastRequests", "5"),
-    ("healthyInARow", "1"),
-    ("rollbackWindow", "3s"),
-];
 
 /// `order` behind a route, with its users.
 async fn routed(bed: &Bed) -> Load {
@@ -183,7 +169,7 @@ fn a_canary_behind_a_gateway_is_promoted_and_no_request_is_lost() {
         let users = routed(&bed).await;
         let data = tempfile::tempdir().unwrap();
         let mut deck = open(&bed, data.path());
-        deck.launch(NEW, &CANARY).await;
+        deck.launch(NEW, &canary("2s", "3s")).await;
         let mut weights = Vec::new();
         deck.until("all of it", async |_| {
             let now = weight(&bed).await;
@@ -208,7 +194,7 @@ fn a_canary_goes_back_by_one_write_and_nobody_gets_the_new_version_after_the_pro
         let users = routed(&bed).await;
         let data = tempfile::tempdir().unwrap();
         let mut deck = open(&bed, data.path());
-        deck.launch(NEW, &CANARY).await;
+        deck.launch(NEW, &canary("2s", "3s")).await;
         deck.until("half of it", async |_| (weight(&bed).await == 50).then_some(())).await;
         deck.press(Verb::Rollback).unwrap();
         let id = deck.id.clone().unwrap();
@@ -228,7 +214,7 @@ fn after_the_adoption_the_idle_second_one_takes_the_old_template_and_then_the_tr
         let users = routed(&bed).await;
         let data = tempfile::tempdir().unwrap();
         let mut deck = open(&bed, data.path());
-        let options: Vec<(&str, &str)> = CANARY.iter().map(|(k, v)| (*k, if *k == "rollbackWindow" { "8s" } else { v })).collect();
+        let options = canary("2s", "8s");
         deck.launch(NEW, &options).await;
         deck.until("all of it", async |_| (weight(&bed).await == 100).then_some(())).await;
         deck.until("the traffic at home again", async |_| (weight(&bed).await == 0).then_some(())).await;
@@ -270,7 +256,7 @@ fn two_services_of_one_route_fly_at_the_same_time_and_one_goes_back_alone() {
             let next = |rule: usize| route["spec"]["rules"][rule]["backendRefs"][1]["weight"].as_u64();
             (next(0), next(1))
         };
-        let holds: Vec<(&str, &str)> = CANARY.iter().map(|(k, v)| (*k, if *k == "stepInterval" { "10m" } else { v })).collect();
+        let holds = canary("10m", "3s");
         let data = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let (mut order, mut pay) = (open(&bed, data[0].path()), open(&bed, data[1].path()));
         pay.service = "pay";
@@ -304,7 +290,7 @@ fn another_flightdeck_follows_a_canary_and_sends_its_traffic_back() {
         let users = routed(&bed).await;
         let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut deck = open(&bed, data.path());
-        deck.launch(NEW, &CANARY).await;
+        deck.launch(NEW, &canary("2s", "3s")).await;
         deck.until("a quarter of it", async |_| (weight(&bed).await == 25).then_some(())).await;
         // Its terminal is lost.
         drop(deck);

@@ -12,7 +12,7 @@ mod harness;
 #[path = "lab/owner.rs"]
 mod owner;
 
-use deck::Deck;
+use deck::{Deck, blue_green, canary};
 use faults::Faults;
 use flightdeck::cockpit::World;
 use flightdeck::rollout::{Phase, Verb};
@@ -50,20 +50,6 @@ const FLIGHTS: [(Flight, &str, usize); 5] = [
     (Flight::BlueGreenBack, "blue-green-back", 4),
     (Flight::AdoptionBack, "adoption-back", 5),
 ];
-
-const CANARY: [(&str, &str); 10] = [
-    ("strategy", "canary"),
-    ("initialTraffic", "25%"),
-    ("maxTraffic", "50%"),
-    ("stepSize", "25%"),
-    ("stepInterval", "1s"),
-    ("checkInterval", "5s"),
-    ("window", "15s"),
-    ("leastRequests", "5"),
-    ("healthyInARow", "1"),
-    ("rollbackWindow", "2s"),
-];
-const BLUE_GREEN: [(&str, &str); 3] = [("strategy", "blue-green"), ("rollbackWindow", "2s"), ("rollbackThreshold", "30s")];
 
 /// Cases at the same time: they mostly wait.
 const BESIDE: usize = 5;
@@ -144,7 +130,8 @@ async fn fly(bed: &Bed, case: Case) -> Tally {
     if !flight.back() {
         faults.stop_after(nth);
     }
-    deck.launch(flight.version(), if flight.routed() { &CANARY } else { &BLUE_GREEN }).await;
+    let options = if flight.routed() { canary("1s", "2s").to_vec() } else { blue_green("2s").to_vec() };
+    deck.launch(flight.version(), &options).await;
     match flight {
         Flight::Canary | Flight::BlueGreen => {}
         Flight::CanaryBack => deck.until("half of it", async |_| (weight(bed).await == 50).then_some(())).await,

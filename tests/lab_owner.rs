@@ -8,7 +8,7 @@ mod harness;
 #[path = "lab/owner.rs"]
 mod owner;
 
-use deck::Deck;
+use deck::{Deck, canary};
 use flightdeck::cockpit::World;
 use flightdeck::rollout::{Phase, Verb};
 use harness::{Bed, GATEWAY, Load, Report, app, in_lab_with};
@@ -19,22 +19,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const NEW: &str = "shop/order:v43";
-const CANARY: [(&str, &str); 10] = [
-    ("strategy", "canary"),
-    ("initialTraffic", "25%"),
-    ("maxTraffic", "50%"),
-    ("stepSize", "25%"),
-    ("stepInterval", "1s"),
-    ("checkInterval", "5s"),
-    ("window", "15s"),
-    ("leastRequests", "5"),
-    ("healthyInARow", "1"),
-    ("rollbackWindow", "2s"),
-];
 /// Half of it at once, with other options beside or instead.
 fn half(options: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
     let instead = [&[("initialTraffic", "50%")], options].concat();
-    let kept = CANARY.into_iter().filter(|(key, _)| instead.iter().all(|(other, _)| other != key));
+    let kept = canary("1s", "2s").into_iter().filter(|(key, _)| instead.iter().all(|(other, _)| other != key));
     kept.chain(instead.iter().copied()).collect()
 }
 /// Everything is as its owner wrote it within this.
@@ -153,7 +141,7 @@ fn an_autoscaler_is_copied_raised_where_it_must_be_and_is_in_the_end_as_its_owne
         )
         .await;
         let mut day = Day::routed(bed).await;
-        day.deck.launch("v43", &CANARY).await;
+        day.deck.launch("v43", &canary("1s", "2s")).await;
         day.share(50).await;
         let copy = objects(bed, "HorizontalPodAutoscaler").get("order-next").await.unwrap().data["spec"].clone();
         assert_eq!((&copy["scaleTargetRef"]["name"], &copy["minReplicas"]), (&json!("order-next"), &json!(2)));
@@ -298,7 +286,8 @@ fn however_pods_are_selected_a_drain_of_their_node_in_mid_canary_loses_nobody_an
         ("owner-labels", (both.clone(), both, json!({"version": "v42", "team": "shop"}), json!({"team": "shop"}), 4, 1)),
         // No label that both select by.
         ("owner-no-common", (json!({"component": "order"}), app_only.clone(), json!({}), json!({"component": "order"}), 4, 1)),
-        ("owner-drain", (app_only.clone(), app_only.clone(), json!({}), app_only, 6, usize::MAX)),
+        // Two pods: half of it needs one, which a drain would take.
+        ("owner-drain", (app_only.clone(), app_only.clone(), json!({}), app_only, 2, usize::MAX)),
     ];
     beside(&flights, async |bed, (selects, serves, more, budget, pods, each)| {
         let [mut deployment, mut service] = app("order", *pods, "shop/order:v42-start1");
@@ -381,7 +370,7 @@ fn after_what_an_owner_applied_in_mid_canary_and_after_an_adoption_by_the_select
         let Some(his) = his else { return second_window(bed).await };
         bed.deploy("order", 2, OLD).await;
         let mut day = Day::routed(bed).await;
-        day.deck.launch("v43", &CANARY).await;
+        day.deck.launch("v43", &canary("1s", "2s")).await;
         day.share(25).await;
         bed.deploy("order", 2, his).await;
         bed.route("order", &[("order", 7)]).await;

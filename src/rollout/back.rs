@@ -4,14 +4,14 @@ use super::capacity::{enough, need};
 use super::decide::Deciding;
 use super::event::What;
 use super::state::{LegState, Phase, Rollout, can_return};
-use crate::fleet::{Counts, Division, LegSeen, Observed, Reach, Side, SideSeen, Way};
+use crate::fleet::{Counts, LegSeen, Observed, Reach, Side, SideSeen, Way};
 use crate::strategy::{PlanLeg, Route};
 use crate::units::{LegId, Percent, Span, Time, count};
 
 /// A rollback that is not proven by then says so.
 pub(super) const PROVE_WITHIN: Span = Span::mins(2);
-/// A gateway sends by its new weights by then: Traefik gathers changes for 2 s.
-pub(super) const GATEWAY: Span = Span::secs(3);
+/// Whoever sends requests to pods goes by what was written by then: Traefik gathers changes for 2 s, kube-proxy for one.
+pub(super) const HEARD: Span = Span::secs(3);
 /// After the traffic went, and before pods of that side go.
 pub(super) const DRAIN: Span = Span::secs(10);
 
@@ -70,8 +70,8 @@ impl Deciding {
             let (Some(plan), Some(state)) = (self.it.plan.leg(&leg), self.it.state.legs.get(&leg)) else { continue };
             let proof = self.it.proof_of(plan, state, &seen.leg(&leg));
             let LegProof { traffic: Ok(counted), pods: Ok(()), errors: Ok(errors) } = proof else { continue };
-            // Weights are a wish of its gateway: where nobody counts, only time says that it has heard.
-            let heard = counted || plan.beside != Some(Division::Weights) || state.landed.is_some_and(|at| self.now >= at + GATEWAY);
+            // What is written is a wish to gateways and proxies: where nobody counts, only time says that they have heard.
+            let heard = counted || plan.beside.is_none() || state.landed.is_some_and(|at| self.now >= at + HEARD);
             if heard {
                 self.plan(What::LegProven { leg, counted, errors });
             }
@@ -87,12 +87,12 @@ impl Deciding {
         }
     }
 
-    /// When the way back was there, where a gateway has yet to hear of it.
+    /// When the way back was there, where those who send requests have yet to hear of it.
     fn see_written(&mut self, seen: &Observed) {
         for leg in self.it.unproven() {
             let Some(state) = self.it.state.legs.get(&leg).filter(|l| l.landed.is_none() && l.weight == Percent::ZERO) else { continue };
             let seen = seen.leg(&leg);
-            let told = state.weight_at.is_some() && self.it.plan.leg(&leg).is_some_and(|l| l.beside == Some(Division::Weights));
+            let told = state.weight_at.is_some() && self.it.plan.leg(&leg).is_some_and(|l| l.beside.is_some());
             if told && seen.reach.answers() && seen.want == Some(Percent::ZERO) && self.it.fenced_back(&seen) {
                 self.plan(What::Landed { leg });
             }
@@ -259,7 +259,7 @@ impl Rollout {
             return proof.traffic.err().unwrap_or_default();
         }
         let first = [proof.pods.err(), proof.traffic.err(), proof.errors.err()].into_iter().flatten().next();
-        first.unwrap_or_else(|| format!("nobody counts requests in {leg}: its gateway has {GATEWAY} to hear of it"))
+        first.unwrap_or_else(|| format!("nobody counts requests in {leg}: its proxies have {HEARD} to hear of it"))
     }
 
     /// When the new side goes after a rollback: at once where nothing of it ever had traffic, else when the undo window ends.

@@ -279,7 +279,7 @@ impl Rollout {
             Phase::Flying => self.forward_times(&mut times),
             Phase::RollingBack => {
                 times.extend(state.back.as_ref().map(|b| b.began + super::back::PROVE_WITHIN));
-                times.extend(state.legs.values().filter_map(|l| Some(l.landed? + super::back::GATEWAY)));
+                times.extend(state.legs.values().filter_map(|l| Some(l.landed? + super::back::HEARD)));
             }
             Phase::Back => times.extend(self.close_at()),
             Phase::Aborted => {}

@@ -17,6 +17,27 @@ use std::time::Duration;
 /// How long a rollout may take to come somewhere. Generous: it only matters when a test fails.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// A quick canary: a quarter, a half and all of the traffic, each for so long at least, and so long to take it back.
+pub fn canary(step: &'static str, window: &'static str) -> [(&'static str, &'static str); 10] {
+    [
+        ("strategy", "canary"),
+        ("initialTraffic", "25%"),
+        ("maxTraffic", "50%"),
+        ("stepSize", "25%"),
+        ("stepInterval", step),
+        ("checkInterval", "5s"),
+        ("window", "15s"),
+        ("leastRequests", "5"),
+        ("healthyInARow", "1"),
+        ("rollbackWindow", window),
+    ]
+}
+
+/// A quick blue-green, with so long to take it back.
+pub fn blue_green(window: &'static str) -> [(&'static str, &'static str); 3] {
+    [("strategy", "blue-green"), ("rollbackWindow", window), ("rollbackThreshold", "30s")]
+}
+
 pub struct Deck {
     pub world: World,
     pub id: Option<RolloutId>,
