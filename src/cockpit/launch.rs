@@ -69,7 +69,7 @@ impl World {
             self.rows.values().find(|r| r.workload.service == *service && r.workload.id.region == spec.name).map(|r| &r.workload)
         };
         let rows: Vec<&Workload> = self.spec.regions.iter().filter_map(here).collect();
-        let Some(first) = rows.iter().find(|w| !w.annotations.is_empty()) else { return (Vec::new(), Vec::new()) };
+        let Some(first) = annotated(&rows) else { return (Vec::new(), Vec::new()) };
         let differs = rows.iter().filter(|w| w.annotations != first.annotations);
         let warning = |w: &&Workload| format!("annotations in {}: not those of {}, which count", w.id.region, first.id.region);
         (first.annotations.clone(), differs.map(warning).collect())
@@ -118,6 +118,11 @@ impl World {
             start_takes: w.start_takes.unwrap_or(START),
         })
     }
+}
+
+/// The one of a service's workloads, in the order of the regions, whose annotations count.
+pub(super) fn annotated<'a>(rows: &[&'a Workload]) -> Option<&'a Workload> {
+    rows.iter().find(|w| !w.annotations.is_empty()).copied()
 }
 
 fn runs(row: &Workload, version: &Version) -> bool {

@@ -1,9 +1,10 @@
 //! The world as a snapshot: made when somebody looks and something changed, shared by all who look.
 
+use super::launch::annotated;
 use super::snapshot::*;
 use super::track::{SMOOTH, side, together};
 use super::{World, fold::Row};
-use crate::fleet::Counts;
+use crate::fleet::{Counts, Workload};
 use crate::rollout::{LegMood, LegStatus, Mood, Rollout, Status};
 use crate::units::{Percent, Region, RolloutId, Service, Span, Time};
 use std::collections::BTreeMap;
@@ -178,18 +179,24 @@ impl World {
         for row in self.rows.values() {
             services.entry(&row.workload.service).or_default().push(row);
         }
+        let mut flights: BTreeMap<&Service, &RolloutView> = BTreeMap::new();
+        for rollout in rollouts.iter().filter(|r| r.in_flight()) {
+            flights.entry(&rollout.status.service).or_insert(rollout);
+        }
         let view = |(service, rows): (&Service, Vec<&Row>)| {
-            let rollout = rollouts.iter().find(|r| r.in_flight() && r.status.service == *service);
+            let rollout = flights.get(service).copied();
             let (mut sum, mut span) = (Counts::default(), Span::ZERO);
             for row in &rows {
                 let (counts, s) = row.track.total(self.now - SMOOTH, self.now);
                 sum.add(&counts);
                 span = span.max(s);
             }
-            let here = |spec: &super::RegionSpec| rows.iter().find(|r| r.workload.id.region == spec.name);
-            let cells = self.spec.regions.iter().map(|spec| here(spec).map(|row| self.cell(row, &rows, rollout))).collect();
+            let here: Vec<Option<&Row>> =
+                self.spec.regions.iter().map(|spec| rows.iter().find(|r| r.workload.id.region == spec.name).copied()).collect();
+            let cells = here.iter().map(|row| row.map(|row| self.cell(row, &rows, rollout))).collect();
             let versions = self.versions.get(service).cloned().unwrap_or_default();
-            let annotations = self.annotations(service).0;
+            let workloads: Vec<&Workload> = here.iter().flatten().map(|row| &row.workload).collect();
+            let annotations = annotated(&workloads).map(|w| w.annotations.clone()).unwrap_or_default();
             ServiceView { service: service.clone(), cells, numbers: side(&sum, span), versions, annotations }
         };
         services.into_iter().map(view).collect()

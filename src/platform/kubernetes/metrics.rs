@@ -11,8 +11,9 @@ use crate::units::{Revision, Time, WorkloadId};
 use futures::future::FutureExt;
 use futures::stream::{self, StreamExt};
 use prometheus_parse::{Scrape, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -20,7 +21,8 @@ use tokio::time::{Instant, sleep_until};
 /// How often pages are asked for where a rollout moves, and elsewhere.
 pub(super) const CLOSELY: Duration = Duration::from_millis(500);
 pub(super) const SLOWLY: Duration = Duration::from_secs(5);
-/// How long to wait where no pod had a page; each time twice as long, so many times.
+/// Where no pod had a page so often it is asked rarely; each time half as often, so many times.
+const TRIES: u32 = 3;
 const RARELY: Duration = Duration::from_secs(30);
 const DOUBLED: u32 = 3;
 /// How many pods of a region are asked at once.
@@ -37,7 +39,7 @@ pub(super) async fn count(
 ) {
     let mut seen = sights.follow(&id);
     let mut counters = Counters::default();
-    let mut silent = 0;
+    let (mut silent, mut had_pages) = (0_u32, false);
     loop {
         let begun = Instant::now();
         let sight = seen.borrow_and_update().clone();
@@ -48,15 +50,17 @@ pub(super) async fn count(
             continue;
         };
         let at = now();
-        let pages = read(&line, &slots, &sight).await;
-        silent = if pages.is_empty() { silent + 1 } else { 0 };
+        let (pages, asked) = read(&line, &slots, &sight, silent > 0).await;
+        had_pages |= !pages.is_empty();
+        // Who had pages once has none for a moment only; nobody to ask, or no way to them, says nothing of pages.
+        silent = if had_pages || !asked { 0 } else { silent + 1 };
         if let Some(sample) = counters.take(&sight, pages, at)
             && facts.send(Fact::Sampled(sample)).await.is_err()
         {
             return;
         }
         let quick = *pace.borrow_and_update();
-        let wait = if silent > 0 { RARELY * (1 << (silent - 1).min(DOUBLED)) } else { quick };
+        let wait = silent.checked_sub(TRIES).map_or(quick, |more| RARELY * (1 << more.min(DOUBLED)));
         tokio::select! {
             () = sleep_until(begun + wait) => {}
             // Another pace is another rollout, whose pods may have pages.
@@ -68,13 +72,19 @@ pub(super) async fn count(
     }
 }
 
-/// The pages of a workload's pods, by pod; those that could not be read are missing.
-async fn read(line: &Line, slots: &Semaphore, sight: &Sight) -> HashMap<Arc<str>, Page> {
-    let mut asked = Vec::new();
+/// The pages of a workload's pods, by pod, and whether pods were asked and the way to them was there; those that could not be read
+/// are missing. A `sample` asks one ready pod of each revision.
+async fn read(line: &Line, slots: &Semaphore, sight: &Sight, sample: bool) -> (HashMap<Arc<str>, Page>, bool) {
+    let cut = AtomicBool::new(false);
+    let (mut asked, mut sampled) = (Vec::new(), BTreeSet::new());
     for pod in &sight.pods {
+        if sample && !(pod.ready && sampled.insert(&pod.revision)) {
+            continue;
+        }
         let door = sight.sets.iter().find(|(r, ..)| *r == pod.revision).map(|(.., door)| door);
         let Some((door, (port, path))) = door.and_then(|d| Some((d, d.metrics.clone()?))) else { continue };
         let tls = door.tls && door.port == Some(port);
+        let cut = &cut;
         let page = async move {
             let _slot = slots.acquire().await.ok()?;
             let what = Ask { namespace: &sight.row.id.namespace, pod: &pod.name, port, tls, path: &path };
@@ -82,13 +92,16 @@ async fn read(line: &Line, slots: &Semaphore, sight: &Sight) -> HashMap<Arc<str>
                 Ok(answer) => Some((pod.name.clone(), Page::parse(&answer.ok()?)?)),
                 Err(e) => {
                     tracing::debug!(pod = %pod.name, "metrics: {e}");
+                    cut.store(true, Ordering::Relaxed);
                     None
                 }
             }
         };
         asked.push(page.boxed());
     }
-    stream::iter(asked).buffer_unordered(AT_ONCE).filter_map(|page| async { page }).collect().await
+    let some = !asked.is_empty();
+    let pages = stream::iter(asked).buffer_unordered(AT_ONCE).filter_map(|page| async { page }).collect().await;
+    (pages, some && !cut.into_inner())
 }
 
 /// Whether a page counts requests.
