@@ -186,8 +186,10 @@ async fn drive(world: &mut World, id: &RolloutId, report: &mut Report, speed: Op
         report.tell(world)?;
         let Some(rollout) = world.rollout(id) else { return Ok(1) };
         let phase = rollout.phase();
-        // Nobody here can undo a rollback: its new side goes now, not at the end of the window.
-        if phase == Phase::Back && rollout.poll_timeout(world.now()).is_some_and(|at| at > world.now() + Span::secs(11)) {
+        // Nobody here can undo a rollback: its new side goes now, not at the end of the window. Where somebody else went back it is his
+        // to undo.
+        let waits = || rollout.poll_timeout(world.now()).is_some_and(|at| at > world.now() + Span::secs(11));
+        if phase == Phase::Back && !rollout.went_back_elsewhere() && waits() {
             let reason = Some("nobody is here to undo".into());
             let press = Intent::Press { rollout: id.clone(), verb: Verb::Skip, reason };
             world.take(world.now(), press, &flight::person(), true).map_err(|t| vec![t])?;

@@ -17,16 +17,9 @@ fn load_factor(leg: &PlanLeg, seen: &LegSeen) -> f64 {
     }
 }
 
-/// Pods that a share of a leg's traffic needs: `ceil(base x share)`, at least 1; nothing for no share.
-///
-/// A second workload beside one of several pods has at least 2: a budget lets the only pod of one go, and its share with it.
+/// Pods that a share of a leg's traffic needs now.
 pub(super) fn need(leg: &PlanLeg, seen: &LegSeen, share: Percent) -> u32 {
-    if share == Percent::ZERO {
-        return 0;
-    }
-    let pods = f64::from(leg.base) * load_factor(leg, seen) * share.share();
-    let least = if leg.beside.is_some() { leg.base.clamp(1, 2) } else { 1 };
-    ((pods - 1e-9).ceil() as u32).max(least)
+    leg.pods_for(share, load_factor(leg, seen))
 }
 
 /// Pods that the old side must have before a way back counts as done: what all traffic needs; by pods the workload keeps its

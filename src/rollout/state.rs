@@ -258,6 +258,11 @@ impl Rollout {
         it
     }
 
+    /// Whether it goes back, or went, because somebody else's flightdeck had begun that.
+    pub fn went_back_elsewhere(&self) -> bool {
+        self.state.back.as_ref().is_some_and(|b| b.why == RollbackCause::Fence)
+    }
+
     /// Whether a person has paused it.
     pub fn is_paused(&self) -> bool {
         self.state.paused.is_some()

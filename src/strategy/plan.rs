@@ -296,6 +296,21 @@ pub struct PlanLeg {
     pub start_takes: Span,
 }
 
+impl PlanLeg {
+    /// Pods that a share of the traffic needs at so many times the load of the launch: `ceil(base x share x load)`, at least 1;
+    /// nothing for no share.
+    ///
+    /// A second workload beside one of several pods has at least 2: a budget lets the only pod of one go, and its share with it.
+    pub fn pods_for(&self, share: Percent, load: f64) -> u32 {
+        if share == Percent::ZERO {
+            return 0;
+        }
+        let pods = f64::from(self.base) * load * share.share();
+        let least = if self.beside.is_some() { self.base.clamp(1, 2) } else { 1 };
+        ((pods - 1e-9).ceil() as u32).max(least)
+    }
+}
+
 /// A compiled rollout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

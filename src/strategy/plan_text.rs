@@ -169,7 +169,7 @@ fn does(plan: &Plan, at: usize, step: &Step) -> String {
     let (old, new) = (plan.from(), &plan.to);
     match step.kind {
         StepKind::Scale => {
-            let pods: Vec<u32> = legs.iter().map(|l| next_weight(plan, at, &l.id).of_rounded_up(l.base)).collect();
+            let pods: Vec<u32> = legs.iter().map(|l| l.pods_for(next_weight(plan, at, &l.id), 1.0)).collect();
             format!("{} of {new}{}", count(pods.iter().sum::<u32>(), "pod"), split(&pods))
         }
         StepKind::WaitReady => format!("waits for every pod of {new}"),

@@ -58,7 +58,7 @@ impl Steps<'_> {
         let grows = legs.iter().map(|leg| match (leg.route, before(leg)) {
             // the pods for the first share are there already
             (Route::Weights, None) => MOVE,
-            (Route::Weights, Some(was)) if weight.of_rounded_up(leg.base) == was.of_rounded_up(leg.base) => MOVE,
+            (Route::Weights, Some(was)) if leg.pods_for(weight, 1.0) == leg.pods_for(was, 1.0) => MOVE,
             (Route::Weights, Some(_)) => leg.start_takes + MOVE,
             (Route::Pods, was) => self.rules.rolls(leg, was.unwrap_or_default(), weight),
         });

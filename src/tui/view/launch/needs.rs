@@ -64,7 +64,7 @@ fn enough(plan: &Plan) -> Option<Need> {
 pub(super) fn extra_pods(plan: &Plan) -> (u32, u32) {
     let first = plan.steps.iter().find_map(|s| s.weight).unwrap_or(Percent::ALL);
     let pods = |share: Percent| -> u32 {
-        let of = |l: &PlanLeg| if l.route == Route::Weights { share.of_rounded_up(l.base) } else { plan.rules.roll_pods(l.base).0 };
+        let of = |l: &PlanLeg| if l.route == Route::Weights { l.pods_for(share, 1.0) } else { plan.rules.roll_pods(l.base).0 };
         plan.legs.iter().map(of).sum()
     };
     (pods(first), pods(Percent::ALL))
