@@ -15,7 +15,6 @@ use deck::Deck;
 use flightdeck::rollout::{Phase, Verb};
 use harness::{Bed, GATEWAY, in_lab_with, now};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Runs at the same time: they mostly wait.
@@ -47,9 +46,9 @@ fn main() {
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
-    let runs = std::env::var("FLIGHTDECK_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(50);
+    let runs = std::env::var("FLIGHTDECK_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(50_u64);
     for by in [By::Key, By::Itself] {
-        let (next, all) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let (next, all) = (Mutex::new(0..runs), Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
             for lane in 0..BESIDE {
                 let (next, all) = (&next, &all);
@@ -57,13 +56,10 @@ fn main() {
                     in_lab_with(&[GATEWAY], &format!("rollback-{by:?}-{lane}").to_lowercase(), async |bed| {
                         bed.deploy("order", 3, "shop/order:v42").await;
                         bed.until_available("order").await;
-                        loop {
-                            let nth = next.fetch_add(1, Ordering::Relaxed);
-                            if nth >= runs {
-                                break;
-                            }
+                        let begin = || next.lock().unwrap().next();
+                        while let Some(nth) = begin() {
                             // Checks come at whole ten seconds: without this every run would begin at the same moment between two of them.
-                            tokio::time::sleep(Duration::from_millis(nth as u64 * 3_700 % 10_000)).await;
+                            tokio::time::sleep(Duration::from_millis(nth * 3_700 % 10_000)).await;
                             let run = fly(&bed, by).await;
                             all.lock().unwrap().push(run);
                         }

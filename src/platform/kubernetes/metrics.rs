@@ -7,13 +7,12 @@ use super::connection::{Line, now};
 use super::proxy::{Ask, ask};
 use super::sights::{Sight, Sights};
 use crate::fleet::{Counts, Fact, Histogram, Sample};
-use crate::units::{Revision, Time, WorkloadId};
+use crate::units::{Kind, Revision, Time, Trouble, WorkloadId};
 use futures::future::FutureExt;
 use futures::stream::{self, StreamExt};
 use prometheus_parse::{Scrape, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -39,7 +38,7 @@ pub(super) async fn count(
 ) {
     let mut seen = sights.follow(&id);
     let mut counters = Counters::default();
-    let (mut silent, mut had_pages) = (0_u32, false);
+    let mut silence = Silence::default();
     loop {
         let begun = Instant::now();
         let sight = seen.borrow_and_update().clone();
@@ -50,32 +49,52 @@ pub(super) async fn count(
             continue;
         };
         let at = now();
-        let (pages, asked) = read(&line, &slots, &sight, silent > 0).await;
-        had_pages |= !pages.is_empty();
-        // Who had pages once has none for a moment only; nobody to ask, or no way to them, says nothing of pages.
-        silent = if had_pages || !asked { 0 } else { silent + 1 };
+        let answers = read(&line, &slots, &sight, silence.times > 0).await;
+        // A right that is denied is no way that is cut: asking again soon does not help.
+        let cut = answers.iter().any(|a| matches!(a, Err(t) if t.kind != Kind::Refused));
+        let heard = !answers.is_empty() && !cut;
+        let pages: HashMap<_, _> = answers.into_iter().filter_map(|answer| answer.ok()?).collect();
+        silence.note(heard, !pages.is_empty());
         if let Some(sample) = counters.take(&sight, pages, at)
             && facts.send(Fact::Sampled(sample)).await.is_err()
         {
             return;
         }
         let quick = *pace.borrow_and_update();
-        let wait = silent.checked_sub(TRIES).map_or(quick, |more| RARELY * (1 << more.min(DOUBLED)));
         tokio::select! {
-            () = sleep_until(begun + wait) => {}
+            () = sleep_until(begun + silence.wait(quick)) => {}
             // Another pace is another rollout, whose pods may have pages.
             changed = pace.changed() => match changed {
-                Ok(()) => silent = 0,
+                Ok(()) => silence.times = 0,
                 Err(_) => return,
             },
         }
     }
 }
 
-/// The pages of a workload's pods, by pod, and whether pods were asked and the way to them was there; those that could not be read
-/// are missing. A `sample` asks one ready pod of each revision.
-async fn read(line: &Line, slots: &Semaphore, sight: &Sight, sample: bool) -> (HashMap<Arc<str>, Page>, bool) {
-    let cut = AtomicBool::new(false);
+/// How often pods were asked that never had a page.
+#[derive(Default)]
+struct Silence {
+    times: u32,
+    had_pages: bool,
+}
+
+impl Silence {
+    /// Who had pages once has none for a moment only; where nobody was heard, nothing is known of pages.
+    fn note(&mut self, heard: bool, pages: bool) {
+        self.had_pages |= pages;
+        self.times = if self.had_pages || !heard { 0 } else { self.times + 1 };
+    }
+
+    /// How long to wait where pods with pages would be asked so quickly.
+    fn wait(&self, quick: Duration) -> Duration {
+        self.times.checked_sub(TRIES).map_or(quick, |more| RARELY * (1 << more.min(DOUBLED)))
+    }
+}
+
+/// What each pod of a workload answers: its page, nothing that counts, or trouble with the way to it. A `sample` asks one ready pod of
+/// each revision.
+async fn read(line: &Line, slots: &Semaphore, sight: &Sight, sample: bool) -> Vec<Result<Option<(Arc<str>, Page)>, Trouble>> {
     let (mut asked, mut sampled) = (Vec::new(), BTreeSet::new());
     for pod in &sight.pods {
         if sample && !(pod.ready && sampled.insert(&pod.revision)) {
@@ -84,24 +103,15 @@ async fn read(line: &Line, slots: &Semaphore, sight: &Sight, sample: bool) -> (H
         let door = sight.sets.iter().find(|(r, ..)| *r == pod.revision).map(|(.., door)| door);
         let Some((door, (port, path))) = door.and_then(|d| Some((d, d.metrics.clone()?))) else { continue };
         let tls = door.tls && door.port == Some(port);
-        let cut = &cut;
         let page = async move {
-            let _slot = slots.acquire().await.ok()?;
+            let Ok(_slot) = slots.acquire().await else { return Ok(None) };
             let what = Ask { namespace: &sight.row.id.namespace, pod: &pod.name, port, tls, path: &path };
-            match ask(line, &what).await {
-                Ok(answer) => Some((pod.name.clone(), Page::parse(&answer.ok()?)?)),
-                Err(e) => {
-                    tracing::debug!(pod = %pod.name, "metrics: {e}");
-                    cut.store(true, Ordering::Relaxed);
-                    None
-                }
-            }
+            let answer = ask(line, &what).await.inspect_err(|e| tracing::debug!(pod = %pod.name, "metrics: {e}"))?;
+            Ok(answer.ok().and_then(|text| Some((pod.name.clone(), Page::parse(&text)?))))
         };
         asked.push(page.boxed());
     }
-    let some = !asked.is_empty();
-    let pages = stream::iter(asked).buffer_unordered(AT_ONCE).filter_map(|page| async { page }).collect().await;
-    (pages, some && !cut.into_inner())
+    stream::iter(asked).buffer_unordered(AT_ONCE).collect().await
 }
 
 /// Whether a page counts requests.

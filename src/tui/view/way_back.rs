@@ -119,7 +119,7 @@ pub(super) fn back<'a>(r: &'a RolloutView, back: Option<&'a BackStatus>, view: &
             line.head.extend([key(undo), strong(" undo")]);
             line.left.push(Fact::new(1, [strong(format!("until {} while {to} runs{needs_arming}", format::hour_minute(until)))]));
         }
-        None => line.left.push(Fact::new(1, [strong(format!("{to} is gone, launch it again to try it again"))])),
+        None => line.left.push(Fact::new(1, [strong(format!("launch {to} again to try it again"))])),
     }
     let failed = r.verdict.failed.round() as u64;
     if failed > 0 {

@@ -1,6 +1,7 @@
 //! What is read on demand: what of others selects pods in a namespace, and the whole objects that a second Deployment is made from.
 //!
-//! Asks and decides nothing. Known weakness: what of others selects pods is read once per connection.
+//! Asks and decides nothing. Known weakness: what of others selects pods is read once per connection, and only by
+//! `matchLabels`.
 
 use super::super::connection::Line;
 use super::super::index::Aside;
@@ -75,12 +76,11 @@ fn selectors_in(part: &Value, called: &str, found: &mut Vec<BTreeMap<String, Str
         Value::Object(map) => {
             for (key, one) in map {
                 if key == called {
-                    found.push(labels_of(&one["matchLabels"]));
+                    found.extend(Some(labels_of(&one["matchLabels"])).filter(|labels| !labels.is_empty()));
                 } else {
                     selectors_in(one, called, found);
                 }
             }
-            found.retain(|labels| !labels.is_empty());
         }
         _ => {}
     }

@@ -140,3 +140,18 @@ fn other_edges_are_no_latency() {
     assert_eq!((counts.requests, counts.latency), (1.0, None));
     assert_eq!(Span(0), Time(0).since(Time(0)));
 }
+
+#[test]
+fn who_never_had_pages_is_asked_less_and_less_and_who_had_some_at_once_again() {
+    let mut silence = Silence::default();
+    let mut waits = |heard, pages| {
+        silence.note(heard, pages);
+        silence.wait(CLOSELY).as_millis()
+    };
+    let never: Vec<_> = (0..8).map(|_| waits(true, false)).collect();
+    assert_eq!(never, [500, 500, 30_000, 60_000, 120_000, 240_000, 240_000, 240_000]);
+    // The way to the pods is cut: nothing is known of their pages.
+    assert_eq!(waits(false, false), 500);
+    assert_eq!(waits(true, true), 500);
+    assert_eq!((0..8).map(|_| waits(true, false)).max(), Some(500));
+}
