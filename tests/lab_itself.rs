@@ -13,8 +13,8 @@ use faults::{Fault, Faults};
 use futures::StreamExt;
 use futures::future::join_all;
 use harness::{
-    Bed, GATEWAY, PROMETHEUS, PROMETHEUS_TLS, alone_in_lab, alone_in_lab_with, client_of, curl, in_clusters, in_clusters_with, in_lab,
-    in_lab_with, now,
+    Bed, GATEWAY, Load, PROMETHEUS, PROMETHEUS_TLS, Report, alone_in_lab, alone_in_lab_with, client_of, curl, in_clusters,
+    in_clusters_with, in_lab, in_lab_with, now,
 };
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
@@ -191,18 +191,32 @@ fn requests_are_really_split_by_a_routes_weights() {
         pair(&bed, "shop/order:v42", "shop/order:v43").await;
         bed.route("order", &[("order", 95), ("order-next", 5)]).await;
         let load = bed.load_route("order", &["--rps", "200", "--fresh-rps", "40", "--slow-rps", "10", "--slow-ms", "500"]);
-        bed.until("2,000 requests", async || (load.so_far().sent >= 2_000).then_some(())).await;
+        let before = both_answer(&bed, &load).await;
+        bed.until("2,000 requests more", async || (load.so_far().ok >= before.ok + 2_000).then_some(())).await;
         let report = load.stop();
-        let before = report.intervals.iter().take_while(|interval| interval.versions.is_empty()).map(|interval| interval.sent).sum::<u64>();
-        // Until Traefik knows the route it answers 404, and until it knows the endpoints 503.
-        assert!(
-            report.failed <= before + 50 && report.failures.keys().all(|reason| reason == "404" || reason == "503"),
-            "{:?}",
-            report.failures
-        );
-        let next = report.answered("v43") as f64 / (report.sent - report.failed) as f64;
+        assert_eq!(report.failed, before.failed, "{:?}", report.failures);
+        let next = (report.answered("v43") - before.answered("v43")) as f64 / (report.ok - before.ok) as f64;
         assert!((0.048..=0.052).contains(&next), "{next}");
     });
+}
+
+/// Waits until both versions answer, and for a second without a failure: the gateway may hear of the second one's endpoints a moment
+/// after the first answers. What was counted by then.
+async fn both_answer(bed: &Bed, load: &Load) -> Report {
+    bed.until("both versions answer", async || {
+        let report = load.so_far();
+        (report.answered("v42") > 50 && report.answered("v43") > 50).then_some(())
+    })
+    .await;
+    let mut calm = (0, now());
+    bed.until("a second without a failure", async || {
+        let report = load.so_far();
+        if report.failed != calm.0 {
+            calm = (report.failed, now());
+        }
+        (now() - calm.1 > 1.0).then_some(report)
+    })
+    .await
 }
 
 #[test]
@@ -212,22 +226,7 @@ fn the_last_request_of_a_version_that_lost_its_weight_is_known() {
         bed.route("order", &[("order", 50), ("order-next", 50)]).await;
         bed.served("order").await;
         let load = bed.load_route("order", &["--rps", "200"]);
-        bed.until("both versions answer", async || {
-            let report = load.so_far();
-            (report.answered("v42") > 50 && report.answered("v43") > 50).then_some(())
-        })
-        .await;
-        // The gateway may hear of the second one's endpoints a moment after the first answers.
-        let mut calm = (0, now());
-        bed.until("a second without a failure", async || {
-            let failed = load.so_far().failed;
-            if failed != calm.0 {
-                calm = (failed, now());
-            }
-            (now() - calm.1 > 1.0).then_some(())
-        })
-        .await;
-        let lost = load.so_far().failed;
+        let lost = both_answer(&bed, &load).await.failed;
         let patched = now();
         bed.route("order", &[("order", 100), ("order-next", 0)]).await;
         bed.until("a second without v43", async || {
